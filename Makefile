@@ -1,0 +1,34 @@
+# Every target sets up what it needs; see README.md. More automation belongs in crates/xtask.
+
+.PHONY: run test bench fmt clean toolchain
+
+run: toolchain
+	exec cargo run --release --locked --package runtime --bin beryl -- serve --data ./data
+
+# One profile for everything: clippy, tests and the binary under test share what is compiled.
+test: toolchain
+	cargo run -q -p xtask -- node
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --workspace --locked --no-fail-fast; \
+	else cargo test --workspace --locked --no-fail-fast; fi
+
+# For instance: make bench ARGS="--quick --only hello --only counter"
+bench: toolchain
+	cargo run -q -p xtask -- node
+	cargo build --release --locked --package runtime --package bench
+	cargo run --release --locked -q --package bench -- $(ARGS)
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
+	rm -rf bench/node_modules bench/out
+
+toolchain:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }
+	@cargo --version >/dev/null || { echo "install the toolchain that rust-toolchain.toml names"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing (Debian: apt install gcc make)"; exit 1; }
+	@cargo run -q -p xtask -- v8

@@ -1,0 +1,290 @@
+//! The workloads: what is started, what is asked, which numbers come out.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::load;
+use crate::report::{Goal, Metric, Sample, median, percentile};
+use crate::server::{App, Server, Side};
+
+const HELLO: App = App {
+    worker: "test_apps/hello/worker.js",
+    workerd_config: "test_apps/hello/workerd.capnp",
+    stateful: false,
+};
+const APP_RUNNER: App = App {
+    worker: "test_apps/app-runner/worker.js",
+    workerd_config: "test_apps/app-runner/workerd.capnp",
+    stateful: true,
+};
+const SQL: App = App {
+    worker: "test_apps/sql-bench/worker.js",
+    workerd_config: "test_apps/sql-bench/workerd.capnp",
+    stateful: true,
+};
+const COLD: App = App {
+    worker: "bench/workers/cold.js",
+    workerd_config: "bench/workers/cold.capnp",
+    stateful: false,
+};
+
+/// How much of everything.
+pub struct Plan {
+    /// Alternating rounds of each workload.
+    pub rounds: usize,
+    seconds: u32,
+    repeats: usize,
+    cold_loads: usize,
+    apps: &'static [usize],
+    starts: usize,
+}
+
+impl Plan {
+    /// For figures that are written down.
+    pub fn full() -> Plan {
+        let apps = &[200, 1000];
+        Plan { rounds: 3, seconds: 5, repeats: 5, cold_loads: 500, apps, starts: 10 }
+    }
+
+    /// To see that all works.
+    pub fn quick() -> Plan {
+        Plan { rounds: 1, seconds: 2, repeats: 2, cold_loads: 50, apps: &[50], starts: 3 }
+    }
+}
+
+/// One kind of work; the names are in the usage text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// A constant answer.
+    Hello,
+    /// A durable counter in a facet.
+    Counter,
+    /// SQL in a loop.
+    Sql,
+    /// Calls in a loop.
+    Calls,
+    /// New dynamic workers.
+    Cold,
+    /// Resident apps.
+    Memory,
+    /// New processes.
+    Startup,
+}
+
+impl Workload {
+    /// In the order they run.
+    pub const ALL: [Workload; 7] = [
+        Workload::Hello,
+        Workload::Counter,
+        Workload::Sql,
+        Workload::Calls,
+        Workload::Cold,
+        Workload::Memory,
+        Workload::Startup,
+    ];
+
+    /// The workload of that name.
+    pub fn named(name: &str) -> Option<Workload> {
+        Workload::ALL.into_iter().find(|workload| workload.name() == name)
+    }
+
+    /// As typed and printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Hello => "hello",
+            Workload::Counter => "counter",
+            Workload::Sql => "sql",
+            Workload::Calls => "calls",
+            Workload::Cold => "cold",
+            Workload::Memory => "memory",
+            Workload::Startup => "startup",
+        }
+    }
+
+    /// True if `side` has what the workload uses.
+    pub fn suits(self, side: Side) -> bool {
+        side != Side::Deno || self == Workload::Hello
+    }
+
+    /// How often each side takes its turn. Memory is steady and slow: once.
+    pub fn rounds(self, plan: &Plan) -> usize {
+        match self {
+            Workload::Memory => 1,
+            Workload::Startup => plan.starts,
+            _ => plan.rounds,
+        }
+    }
+
+    /// Runs one turn of `side`.
+    pub fn run(self, side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+        match self {
+            Workload::Hello => hello(side, plan),
+            Workload::Counter => counter(side, plan),
+            Workload::Sql => sql(side, plan),
+            Workload::Calls => calls(side, plan),
+            Workload::Cold => cold(side, plan),
+            Workload::Memory => memory(side, plan),
+            Workload::Startup => startup(side),
+        }
+    }
+}
+
+fn hello(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &HELLO)?;
+    loaded(&server, plan, &[(1, Goal::None), (8, Goal::None), (64, Goal::RatioAtLeast(8.0))])
+}
+
+fn counter(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &APP_RUNNER)?;
+    let mut client = Client::connect(server.address)?;
+    let before = counted(&client.get("/")?.body)?;
+    let samples = loaded(&server, plan, &[(1, Goal::None), (64, Goal::RatioAtLeast(6.0))])?;
+    let after = counted(&client.get("/")?.body)?;
+    let answers: f64 = samples.iter().filter(|s| s.metric.unit == "answers").map(|s| s.value).sum();
+    if after - before <= answers {
+        return Err(format!("{answers} answers, but the counter went from {before} to {after}"));
+    }
+    Ok(samples)
+}
+
+/// The number in "You've made 12 requests."
+fn counted(body: &str) -> Result<f64, String> {
+    let number = body.split(' ').nth(2).and_then(|word| word.parse().ok());
+    number.ok_or_else(|| format!("not an answer of the counter: {body}"))
+}
+
+/// Rates and latencies at several numbers of connections, after a warm-up of one second each.
+fn loaded(server: &Server, plan: &Plan, steps: &[(u32, Goal)]) -> Result<Vec<Sample>, String> {
+    let mut samples = Vec::new();
+    for (connections, goal) in steps {
+        let warm_up = load::run(server.address, *connections, 1)?;
+        let load = load::run(server.address, *connections, plan.seconds)?;
+        let at = |name: &str| format!("{name} at {connections}");
+        samples.push(Metric::rate(&at("rps"), "/s", *goal).sample(load.rate));
+        samples.push(Metric::cost(&at("p50"), "ms", Goal::None).sample(load.p50_ms));
+        samples.push(Metric::cost(&at("p99"), "ms", Goal::None).sample(load.p99_ms));
+        let answers = load.answers + warm_up.answers;
+        samples.push(Metric::raw(&at("answers"), "answers").sample(answers as f64));
+    }
+    Ok(samples)
+}
+
+fn sql(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &SQL)?;
+    let mut client = Client::connect(server.address)?;
+    let goal = Goal::RatioAtLeast(2.0);
+    let mut rate = |path, n| loop_rate(&mut client, path, n, plan.repeats);
+    Ok(vec![
+        Metric::rate("inserts", "/s", goal).sample(rate("inserts", 20_000)?),
+        Metric::rate("point reads", "/s", goal).sample(rate("reads", 20_000)?),
+        Metric::rate("rows by toArray", "/s", goal).sample(rate("rows", 200)? * 1000.0),
+    ])
+}
+
+fn calls(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &SQL)?;
+    let mut client = Client::connect(server.address)?;
+    let rate = loop_rate(&mut client, "calls", 4_000, plan.repeats)?;
+    Ok(vec![Metric::rate("facet calls", "/s", Goal::None).sample(rate)])
+}
+
+/// Turns of a loop per second inside one request; what a request with one turn takes is taken off.
+fn loop_rate(client: &mut Client, path: &str, n: u32, repeats: usize) -> Result<f64, String> {
+    let mut timed = |n: u32, times: usize| -> Result<f64, String> {
+        let target = format!("/{path}?n={n}");
+        let took: Result<Vec<f64>, String> =
+            (0..times).map(|_| Ok(client.get(&target)?.took.as_secs_f64())).collect();
+        Ok(median(&took?))
+    };
+    timed(n, 2)?; // Compiles the loop.
+    let (one, all) = (timed(1, 2 * repeats)?, timed(n, repeats)?);
+    Ok(f64::from(n - 1) / (all - one).max(1e-9))
+}
+
+fn cold(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &COLD)?;
+    let mut client = Client::connect(server.address)?;
+    let mut timed = |id: &str| Ok::<f64, String>(millis(client.get(&format!("/?id={id}"))?.took));
+    let idle: Result<Vec<f64>, String> = (0..200).map(|_| timed("none")).collect();
+    let idle = median(&idle?);
+    let loads: Result<Vec<f64>, String> =
+        (1..=plan.cold_loads).map(|id| timed(&id.to_string())).collect();
+    let loads = loads?;
+    let cost = |name, goal, value: f64| Metric::cost(name, "ms", goal).sample(value - idle);
+    Ok(vec![
+        cost("load p50", Goal::RatioAtMost(0.4), percentile(&loads, 50.0)),
+        cost("load p99", Goal::None, percentile(&loads, 99.0)),
+        Metric::raw("p50 without a load", "ms").sample(idle),
+    ])
+}
+
+fn memory(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &APP_RUNNER)?;
+    let mut client = Client::connect(server.address)?;
+    let empty = server.resident_bytes() as f64;
+    let (mut samples, mut first_answers, mut apps) = (Vec::new(), Vec::new(), 0);
+    samples.push(Metric::cost("RSS at start", "MB", Goal::None).sample(empty / 1e6));
+    for target in plan.apps {
+        while apps < *target {
+            first_answers.push(create_app(&mut client, apps)?);
+            apps += 1;
+            if apps.is_multiple_of(KEEP_AWAKE_EVERY) {
+                touch_all(&mut client, apps)?;
+            }
+        }
+        touch_all(&mut client, apps)?;
+        let each = (server.resident_bytes() as f64 - empty) / apps as f64 / 1e6;
+        let name = format!("RSS per app at {apps}");
+        samples.push(Metric::cost(&name, "MB", Goal::ValueAtMost(4.5)).sample(each));
+    }
+    let answer =
+        |name, p| Metric::cost(name, "ms", Goal::None).sample(percentile(&first_answers, p));
+    samples.push(answer("new app p50", 50.0));
+    samples.push(answer("new app p99", 99.0));
+    Ok(samples)
+}
+
+/// Submits an app with code of its own; returns how long its first answer took, in milliseconds.
+fn create_app(client: &mut Client, app: usize) -> Result<f64, String> {
+    let code = format!(
+        r#"import {{ DurableObject }} from "cloudflare:workers";
+const APP = {app};
+export class App extends DurableObject {{
+  fetch(request) {{
+    const counter = (this.ctx.storage.kv.get("counter") ?? 0) + 1;
+    this.ctx.storage.kv.put("counter", counter);
+    return new Response(`app ${{APP}} made ${{counter}} requests\n`);
+  }}
+}}
+"#
+    );
+    client.put(&format!("/?app=app-{app}"), &code)?;
+    let answer = client.get(&format!("/?app=app-{app}"))?;
+    if answer.body != format!("app {app} made 1 requests\n") {
+        return Err(format!("app {app} answers {}", answer.body));
+    }
+    Ok(millis(answer.took))
+}
+
+/// Asks every app once: runtimes drop what is idle for ten seconds.
+fn touch_all(client: &mut Client, apps: usize) -> Result<(), String> {
+    (0..apps).try_for_each(|app| client.get(&format!("/?app=app-{app}")).map(drop))
+}
+
+fn startup(side: Side) -> Result<Vec<Sample>, String> {
+    let started = std::time::Instant::now();
+    let server = Server::start(side, &HELLO)?;
+    Client::connect(server.address)?.get("/")?;
+    let answered = millis(started.elapsed());
+    let goal = Goal::ValueAtMost(100.0);
+    Ok(vec![
+        Metric::cost("accepts", "ms", goal).sample(millis(server.accepted_after)),
+        Metric::cost("first answer", "ms", Goal::None).sample(answered),
+    ])
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+const KEEP_AWAKE_EVERY: usize = 100;

@@ -1,0 +1,202 @@
+//! From a request body to a checked [`Deployment`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use worker::code::{self, Module, is_module_name};
+use worker::limits::CODE_BYTES_MAX;
+
+use crate::host::Deployment;
+use crate::refusal::Refusal;
+
+/// What kind of body a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `{"main":…,"modules":{…},"vars":{…}}`.
+    Json,
+    /// The source of the one module `app.js`.
+    JavaScript,
+}
+
+/// The JSON body as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeployment {
+    main: Option<String>,
+    modules: RawModules,
+    #[serde(default)]
+    vars: Map<String, Value>,
+}
+
+struct RawModules(BTreeMap<String, RawModule>);
+
+struct RawModule(Module);
+
+/// Reads `Content-Type`.
+pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
+    let full = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Ok(Format::Json),
+        "application/javascript" | "text/javascript" => Ok(Format::JavaScript),
+        _ => Err(media_type(&format!(
+            "the content type \"{full}\" is not supported; send application/json or \
+             application/javascript"
+        ))),
+    }
+}
+
+/// Parses and checks a whole body.
+pub(crate) fn parse(format: Format, body: &Bytes) -> Result<Deployment, Refusal> {
+    let raw = match format {
+        Format::Json => serde_json::from_slice(body).map_err(|error| Refusal::json(&error))?,
+        Format::JavaScript => {
+            let source = std::str::from_utf8(body)
+                .map_err(|error| media_type(&format!("the source is not UTF-8: {error}")))?;
+            let module = RawModule(Module::Js(source.into()));
+            RawDeployment {
+                main: Some(BARE_MODULE.into()),
+                modules: RawModules(BTreeMap::from([(BARE_MODULE.into(), module)])),
+                vars: Map::new(),
+            }
+        }
+    };
+    check(raw)
+}
+
+fn check(raw: RawDeployment) -> Result<Deployment, Refusal> {
+    let modules: BTreeMap<String, Module> =
+        raw.modules.0.into_iter().map(|(name, module)| (name, module.0)).collect();
+    if let Some(name) = modules.keys().find(|name| !is_module_name(name)) {
+        let message = format!(
+            "the module name {name:?} is not a relative path without empty, \".\" and \"..\" parts"
+        );
+        return Err(Refusal::code("module_name", message));
+    }
+    let main = raw.main.ok_or_else(|| {
+        Refusal::code("main_missing", "\"main\" is missing; it names the module to start with")
+    })?;
+    match modules.get(&main) {
+        Some(Module::Js(_)) => {}
+        Some(Module::Text(_) | Module::Json(_) | Module::Data(_)) => {
+            let message = format!("the main module {main:?} must be JavaScript");
+            return Err(Refusal::code("main_missing", message));
+        }
+        None => {
+            let message = format!("the main module {main:?} is not among \"modules\"");
+            return Err(Refusal::code("main_missing", message));
+        }
+    }
+    let bytes: usize = modules.values().map(|module| module.bytes().len()).sum();
+    if bytes > CODE_BYTES_MAX {
+        let message =
+            format!("the modules have {bytes} bytes; at most {CODE_BYTES_MAX} are allowed");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "code_too_large", message));
+    }
+    let bundle = code::check_bundle(main, modules)?;
+    let code_hash = code::hash(&bundle);
+    let hash = with_vars(code_hash, &raw.vars);
+    Ok(Deployment { main: bundle.main_module, modules: bundle.modules, vars: raw.vars, hash })
+}
+
+/// The hash of the code, and of the variables where there are any.
+fn with_vars(code_hash: String, vars: &Map<String, Value>) -> String {
+    if vars.is_empty() {
+        return code_hash;
+    }
+    // In a sorted map, so that the order in which a client writes them does not matter.
+    let vars: BTreeMap<_, _> = vars.iter().collect();
+    let vars = serde_json::to_vec(&vars).expect("JSON values can be written as JSON");
+    let both = Sha256::new().chain_update(code_hash).chain_update(vars).finalize();
+    both.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn media_type(message: &str) -> Refusal {
+    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", message)
+}
+
+impl<'de> Deserialize<'de> for RawModules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ModulesVisitor;
+
+        impl<'de> Visitor<'de> for ModulesVisitor {
+            type Value = RawModules;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of modules by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawModules, A::Error> {
+                let mut modules = BTreeMap::new();
+                while let Some((name, module)) = map.next_entry::<String, RawModule>()? {
+                    // Serde would keep the last one; which one was meant is anyone's guess.
+                    if modules.contains_key(&name) {
+                        return Err(A::Error::custom(format!("the module {name:?} comes twice")));
+                    }
+                    modules.insert(name, module);
+                }
+                Ok(RawModules(modules))
+            }
+        }
+
+        deserializer.deserialize_map(ModulesVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawModule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ModuleVisitor;
+
+        impl<'de> Visitor<'de> for ModuleVisitor {
+            type Value = RawModule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JavaScript source, or an object with one of js, text, json, data")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, source: &str) -> Result<RawModule, E> {
+                Ok(RawModule(Module::Js(source.into())))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, source: String) -> Result<RawModule, E> {
+                Ok(RawModule(Module::Js(source.into())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawModule, A::Error> {
+                let Some(kind) = map.next_key::<String>()? else {
+                    return Err(A::Error::custom("a module needs one of js, text, json, data"));
+                };
+                let module = match kind.as_str() {
+                    "js" => Module::Js(map.next_value::<String>()?.into()),
+                    "text" => Module::Text(map.next_value::<String>()?.into()),
+                    "json" => Module::Json(map.next_value::<Value>()?.to_string().into()),
+                    "data" => {
+                        let data = STANDARD.decode(map.next_value::<String>()?);
+                        Module::Data(data.map_err(A::Error::custom)?.into())
+                    }
+                    _ => return Err(A::Error::unknown_field(&kind, &KINDS)),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(RawModule(module)),
+                    Some(_) => Err(A::Error::custom("a module has exactly one kind")),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(ModuleVisitor)
+    }
+}
+
+/// What the module of a bare JavaScript body is called.
+const BARE_MODULE: &str = "app.js";
+
+const KINDS: [&str; 4] = ["js", "text", "json", "data"];

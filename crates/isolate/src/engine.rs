@@ -1,0 +1,105 @@
+//! What every isolate of the process is made from: V8's flags and platform, the one snapshot,
+//! and the extensions that were in it.
+
+use std::path::PathBuf;
+
+use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
+use deno_core::{Extension, JsRuntime, RuntimeOptions, v8};
+
+use crate::code_cache::CodeCache;
+
+/// The recipe of an isolate, the same for all of them.
+pub struct Engine {
+    snapshot: &'static [u8],
+    lazy_scripts: &'static [(&'static str, &'static str)],
+    extensions: fn() -> Vec<Extension>,
+    pub(crate) heap_bytes_max: usize,
+    pub(crate) code_cache: CodeCache,
+}
+
+/// A snapshot and what belongs to it.
+pub struct SnapshotOutput {
+    /// The blob for [`Engine::start`].
+    pub blob: Box<[u8]>,
+    /// Scripts that are not in the blob because nothing needed them yet, sorted by specifier.
+    pub lazy_scripts: Vec<(&'static str, String)>,
+    /// Files whose change makes the blob stale.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Runs the extensions' scripts once and freezes the heap they leave.
+///
+/// For a build script: no isolate may be made in the same process afterwards. `package_dir` is
+/// the building package's folder.
+///
+/// # Errors
+/// The text of what a script threw.
+pub fn build_snapshot(
+    package_dir: &'static str,
+    extensions: Vec<Extension>,
+) -> Result<SnapshotOutput, String> {
+    let mut lazy_scripts = Vec::new();
+    for file in extensions.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()) {
+        let text = file.load().map_err(|error| format!("{}: {error}", file.specifier))?;
+        lazy_scripts.push((file.specifier, text.as_str().to_string()));
+    }
+    let output = create_snapshot(
+        CreateSnapshotOptions {
+            cargo_manifest_dir: package_dir,
+            startup_snapshot: None,
+            skip_op_registration: false,
+            extensions,
+            extension_transpiler: None,
+            with_runtime_cb: None,
+        },
+        None,
+    )
+    .map_err(|error| error.to_string())?;
+    let in_blob = output.consumed_lazy_specifiers;
+    lazy_scripts.retain(|(specifier, _)| !in_blob.iter().any(|known| known == specifier));
+    // The engine searches the table by halves.
+    lazy_scripts.sort_unstable();
+    Ok(SnapshotOutput {
+        blob: output.output,
+        lazy_scripts,
+        sources: output.files_loaded_during_snapshot,
+    })
+}
+
+impl Engine {
+    /// Initialises V8 for the process.
+    ///
+    /// Must be called by the main thread before it starts any other thread, since V8 hands
+    /// memory protection keys down from thread to thread. `extensions` must be the list the
+    /// snapshot was built from; `lazy_scripts` are those of its scripts that are not in it.
+    #[must_use]
+    pub fn start(
+        snapshot: &'static [u8],
+        lazy_scripts: &'static [(&'static str, &'static str)],
+        extensions: fn() -> Vec<Extension>,
+        heap_bytes_max: usize,
+    ) -> Engine {
+        deno_core::v8_set_flags(V8_FLAGS.iter().map(ToString::to_string).collect());
+        JsRuntime::init_platform(None);
+        let code_cache = CodeCache::default();
+        Engine { snapshot, lazy_scripts, extensions, heap_bytes_max, code_cache }
+    }
+
+    pub(crate) fn runtime_options(&self) -> RuntimeOptions {
+        let heap = v8::CreateParams::default()
+            .heap_limits(0, self.heap_bytes_max)
+            .allow_atomics_wait(false);
+        RuntimeOptions {
+            startup_snapshot: Some(self.snapshot),
+            residual_lazy_js_sources: self.lazy_scripts,
+            extensions: (self.extensions)(),
+            skip_op_registration: true,
+            create_params: Some(heap),
+            ..RuntimeOptions::default()
+        }
+    }
+}
+
+/// The first entry stands where a command line has the program's name. Atomics.wait would
+/// block a whole shard; eval is switched off per context after start-up.
+const V8_FLAGS: &[&str] = &["beryl", "--stack-size=984"];

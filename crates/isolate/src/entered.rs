@@ -1,0 +1,164 @@
+//! The guard under which an isolate runs.
+//!
+//! It keeps V8's thread state in order (enter on creation, exit on drop), shows the watchdog
+//! who is on the CPU, and condemns the isolate when a turn was terminated. It cannot be held
+//! across an await: it borrows the isolate and is not `Send`, and the shard only makes it
+//! inside synchronous functions.
+
+use std::cell::RefMut;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use deno_core::{JsRuntime, PollEventLoopOptions, v8};
+
+use crate::bundle::Bundle;
+use crate::error::{Condemned, Error};
+use crate::isolate::Isolate;
+use crate::rejection::Rejections;
+use crate::start;
+
+/// This isolate is current on this thread.
+pub struct Entered<'a> {
+    isolate: &'a Isolate,
+    runtime: RefMut<'a, JsRuntime>,
+    turn: u64,
+}
+
+impl<'a> Entered<'a> {
+    pub(crate) fn new(isolate: &'a Isolate) -> Entered<'a> {
+        let mut runtime = isolate.runtime();
+        let turn = isolate.watch.enter(&isolate.handle);
+        // SAFETY: the isolate belongs to this thread, and guards are dropped in reverse order
+        // because they are locals of synchronous functions; `drop` leaves it again.
+        unsafe { runtime.v8_isolate().enter() };
+        Entered { isolate, runtime, turn }
+    }
+
+    /// Puts a value where ops find it by its type.
+    pub fn put<T: 'static>(&mut self, value: T) {
+        self.runtime.op_state().borrow_mut().put(value);
+    }
+
+    /// Loads and evaluates the bundle, then hands its exports to the bootstrap.
+    ///
+    /// Afterwards no code can be made from strings. `waker` is woken when the isolate wants
+    /// [`poll`](Self::poll).
+    ///
+    /// # Errors
+    /// [`Error::AppStart`] with the place in the source; the isolate must then be dropped.
+    pub fn load(&mut self, bundle: Arc<Bundle>, waker: &Waker) -> Result<(), Error> {
+        self.isolate.loader.set(bundle);
+        let namespace = match start::evaluate(&mut self.runtime, &self.isolate.loader, waker) {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                self.check_terminated()?;
+                return Err(Error::AppStart(Box::new(error)));
+            }
+        };
+        deno_core::scope!(scope, self.runtime);
+        scope.get_current_context().set_allow_generation_from_strings(false);
+        let namespace = v8::Local::new(scope, namespace);
+        let start = v8::Local::new(scope, &self.isolate.hooks.start);
+        call(scope, start, &[namespace.into()]).map_err(Error::Bug)
+    }
+
+    /// Delivers one event: calls the bootstrap's dispatch function, runs the microtasks and
+    /// reports what was thrown with nobody listening.
+    ///
+    /// # Errors
+    /// [`Error::BrokenCondemned`] when the turn was terminated, [`Error::Bug`] when the
+    /// bootstrap itself threw.
+    pub fn dispatch(&mut self, kind: u32, a: u32, b: u32) -> Result<(), Error> {
+        let outcome = {
+            deno_core::scope!(scope, self.runtime);
+            let arguments = [kind, a, b].map(|n| v8::Integer::new_from_unsigned(scope, n).into());
+            let dispatch = v8::Local::new(scope, &self.isolate.hooks.dispatch);
+            let outcome = call(scope, dispatch, &arguments);
+            scope.perform_microtask_checkpoint();
+            outcome
+        };
+        self.check_terminated()?;
+        self.report_rejections();
+        self.check_terminated()?;
+        outcome.map_err(Error::Bug)
+    }
+
+    /// Runs what the engine itself has to do: dynamic imports, finished compilations,
+    /// finalizers. `Ready` means that nothing is left.
+    ///
+    /// # Errors
+    /// As [`dispatch`](Self::dispatch).
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
+        let poll = self.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        self.check_terminated()?;
+        self.report_rejections();
+        self.check_terminated()?;
+        match poll {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
+            Poll::Ready(Err(error)) => Err(Error::Bug(error.to_string())),
+        }
+    }
+
+    /// Bytes of the JavaScript heap in use.
+    pub fn heap_bytes(&mut self) -> usize {
+        self.runtime.v8_isolate().get_heap_statistics().used_heap_size()
+    }
+
+    fn report_rejections(&mut self) {
+        deno_core::scope!(scope, self.runtime);
+        let Some(rejections) = scope.get_slot::<Rejections>() else { return };
+        if rejections.is_empty() {
+            return;
+        }
+        for reason in rejections.take() {
+            let report = v8::Local::new(scope, &self.isolate.hooks.report);
+            let reason = v8::Local::new(scope, reason);
+            if let Err(error) = call(scope, report, &[reason]) {
+                tracing::error!(%error, "reporting an unhandled rejection threw");
+            }
+        }
+    }
+
+    /// A terminated isolate is condemned at once: V8 may forget the request to stop.
+    fn check_terminated(&self) -> Result<(), Error> {
+        let cause = if self.isolate.watch.fired(self.turn) {
+            Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
+        } else if self.isolate.heap_exhausted() {
+            Condemned::Memory
+        } else if self.isolate.handle.is_execution_terminating() {
+            Condemned::Terminated
+        } else {
+            return Ok(());
+        };
+        self.isolate.condemn(cause);
+        Err(Error::BrokenCondemned(cause))
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        // SAFETY: entered by `new` of this guard, and every later guard is dropped already.
+        unsafe { self.runtime.v8_isolate().exit() };
+        self.isolate.watch.exit();
+        // The watchdog may have fired after the last check; now it no longer can.
+        let _ = self.check_terminated();
+    }
+}
+
+/// Calls a function of the bootstrap; an exception comes back as its text.
+fn call(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: v8::Local<'_, v8::Function>,
+    arguments: &[v8::Local<'_, v8::Value>],
+) -> Result<(), String> {
+    v8::tc_scope!(let caught, scope);
+    let receiver = v8::undefined(caught).into();
+    match function.call(caught, receiver, arguments) {
+        Some(_) => Ok(()),
+        None => Err(caught
+            .exception()
+            .filter(|_| !caught.has_terminated())
+            .map_or_else(|| "terminated".into(), |e| e.to_rust_string_lossy(caught))),
+    }
+}

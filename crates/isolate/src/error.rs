@@ -1,0 +1,82 @@
+//! Why an isolate could not do what it was asked.
+
+use std::fmt;
+
+/// A failure of an isolate as a whole.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The worker's code did not start; the isolate must be dropped.
+    #[error("{0}")]
+    AppStart(Box<StartError>),
+    /// The isolate may not run again; the next event needs a new one.
+    #[error("{0}")]
+    BrokenCondemned(Condemned),
+    /// The code that drives an isolate from within threw: a defect of ours.
+    #[error("dispatch threw: {0}")]
+    Bug(String),
+}
+
+/// Why an isolate was condemned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Condemned {
+    /// A turn passed the CPU limit.
+    #[error("CPU limit of {limit_ms} ms exceeded")]
+    Cpu {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+    /// The heap reached its limit.
+    #[error("memory limit exceeded")]
+    Memory,
+    /// It was terminated from outside, or an earlier defect made it unsafe to go on.
+    #[error("the isolate was terminated")]
+    Terminated,
+}
+
+/// Why a worker did not start, with the place in its source.
+#[derive(Debug, Clone, Default)]
+pub struct StartError {
+    /// Which step failed.
+    pub stage: StartStage,
+    /// The JavaScript error's name, e.g. `SyntaxError`.
+    pub name: String,
+    /// The message without the name.
+    pub message: String,
+    /// Where, if the engine could say.
+    pub at: Option<SourcePosition>,
+    /// The source line with a caret under the column, ready to print.
+    pub frame: Option<String>,
+}
+
+/// The step of a start-up that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartStage {
+    /// Parsing a module.
+    Syntax,
+    /// Resolving and linking imports.
+    Link,
+    /// Evaluating the modules' top level.
+    #[default]
+    Startup,
+}
+
+/// A place in a module of the worker, both numbers counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePosition {
+    /// The module's name as the worker's author wrote it.
+    pub module: String,
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)?;
+        match &self.at {
+            Some(at) => write!(f, " ({}:{}:{})", at.module, at.line, at.column),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One V8 heap with its runtime, bound to the thread that made it.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deno_core::{JsRuntime, v8};
+
+use crate::engine::Engine;
+use crate::entered::Entered;
+use crate::error::{Condemned, Error};
+use crate::loader::BundleLoader;
+use crate::rejection::Rejections;
+use crate::watchdog::WatchSlot;
+
+/// An isolate with our globals and no worker yet, or with one after [`Entered::load`].
+///
+/// Not `Send`; entered only through [`Isolate::enter`].
+pub struct Isolate {
+    runtime: ManuallyDrop<RefCell<JsRuntime>>,
+    pub(crate) hooks: ManuallyDrop<Hooks>,
+    pub(crate) handle: v8::IsolateHandle,
+    pub(crate) loader: Rc<BundleLoader>,
+    pub(crate) watch: Arc<WatchSlot>,
+    heap_exhausted: Arc<AtomicBool>,
+    condemned: Cell<Option<Condemned>>,
+}
+
+/// The functions by which the isolate is driven from outside; user code cannot reach them.
+pub(crate) struct Hooks {
+    /// `(kind, a, b)`: one event.
+    pub dispatch: v8::Global<v8::Function>,
+    /// `(namespace)`: the main module was evaluated.
+    pub start: v8::Global<v8::Function>,
+    /// `(reason)`: something was thrown that nobody caught.
+    pub report: v8::Global<v8::Function>,
+}
+
+impl Isolate {
+    /// Makes an isolate from the snapshot. Must be called inside the shard's tokio context.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] when the snapshot does not offer what the engine expects of it.
+    pub fn blank(engine: &Arc<Engine>, watch: &Arc<WatchSlot>) -> Result<Isolate, Error> {
+        let loader = Rc::new(BundleLoader::new(Arc::clone(engine)));
+        let mut options = engine.runtime_options();
+        options.module_loader = Some(Rc::clone(&loader) as _);
+        let mut runtime = JsRuntime::new(options);
+        let handle = runtime.v8_isolate().thread_safe_handle();
+        let heap_exhausted = Arc::new(AtomicBool::new(false));
+        let (exhausted, terminator) = (Arc::clone(&heap_exhausted), handle.clone());
+        runtime.add_near_heap_limit_callback(move |current, initial| {
+            exhausted.store(true, Ordering::Relaxed);
+            terminator.terminate_execution();
+            current.max(initial) + HEAP_HEADROOM_BYTES
+        });
+        Rejections::install(runtime.v8_isolate());
+        let hooks = Hooks::take(&mut runtime);
+        // SAFETY: `JsRuntime::new` entered the isolate on this thread and nothing was entered
+        // since, so leaving it now keeps the order.
+        unsafe { runtime.v8_isolate().exit() };
+        let isolate = Isolate {
+            runtime: ManuallyDrop::new(RefCell::new(runtime)),
+            hooks: ManuallyDrop::new(hooks?),
+            handle,
+            loader,
+            watch: Arc::clone(watch),
+            heap_exhausted,
+            condemned: Cell::new(None),
+        };
+        Ok(isolate)
+    }
+
+    /// Makes this the thread's current isolate until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Error::BrokenCondemned`] if it may not run again.
+    pub fn enter(&self) -> Result<Entered<'_>, Error> {
+        match self.condemned.get() {
+            Some(cause) => Err(Error::BrokenCondemned(cause)),
+            None => Ok(Entered::new(self)),
+        }
+    }
+
+    /// Why the isolate may not run again, if so.
+    #[must_use]
+    pub fn condemned(&self) -> Option<Condemned> {
+        self.condemned.get()
+    }
+
+    /// Marks the isolate: it may only be dropped.
+    pub fn condemn(&self, cause: Condemned) {
+        if self.condemned.get().is_none() {
+            self.condemned.set(Some(cause));
+        }
+    }
+
+    pub(crate) fn heap_exhausted(&self) -> bool {
+        self.heap_exhausted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn runtime(&self) -> RefMut<'_, JsRuntime> {
+        self.runtime.borrow_mut()
+    }
+}
+
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        // Handles into the heap go first; they need no entered isolate.
+        // SAFETY: `hooks` is dropped here only, and never used again.
+        unsafe { ManuallyDrop::drop(&mut self.hooks) };
+        let runtime = self.runtime.get_mut();
+        // SAFETY: the isolate is not entered (a guard would borrow `self`); the drop of the
+        // runtime leaves it again.
+        unsafe { runtime.v8_isolate().enter() };
+        // SAFETY: `runtime` is dropped here only, and never used again.
+        unsafe { ManuallyDrop::drop(&mut self.runtime) };
+    }
+}
+
+impl Hooks {
+    /// Takes the functions that the snapshot's bootstrap left on the global object.
+    fn take(runtime: &mut JsRuntime) -> Result<Hooks, Error> {
+        deno_core::scope!(scope, runtime);
+        let global = scope.get_current_context().global(scope);
+        let take = |name: &str| {
+            let key = v8::String::new(scope, name)?;
+            let value = global.get(scope, key.into())?;
+            global.delete(scope, key.into());
+            let function = v8::Local::<v8::Function>::try_from(value).ok()?;
+            Some(v8::Global::new(scope, function))
+        };
+        let hooks = (take("__dispatch"), take("__start"), take("__report"));
+        // The engine needed these until here; user code must never see them.
+        for name in ["Deno", "__bootstrap"] {
+            let key = v8::String::new(scope, name);
+            if key.and_then(|key| global.delete(scope, key.into())) != Some(true) {
+                return Err(Error::Bug(format!("{name} cannot be removed")));
+            }
+        }
+        let (Some(dispatch), Some(start), Some(report)) = hooks else {
+            return Err(Error::Bug("the snapshot left no hooks on the global object".into()));
+        };
+        Ok(Hooks { dispatch, start, report })
+    }
+}
+
+/// Room for the allocation in flight and the unwinding when the heap limit is reached; without
+/// it V8 would abort the process.
+const HEAP_HEADROOM_BYTES: usize = 64 << 20;

@@ -1,0 +1,28 @@
+//! The only room that creates, enters and kills V8 isolates.
+//!
+//! Invariants, argued in ARCHITECTURE.md and relied on by every `unsafe` block here:
+//! - An [`Isolate`] never leaves the thread that made it and is entered only through
+//!   [`Entered`]; guards are dropped in reverse order, and none lives across an await.
+//! - No `&mut JsRuntime` outlives its guard, and a runtime is dropped while it is entered.
+//! - A condemned isolate is entered once more only, to be dropped.
+//! - All isolates of a process come from one snapshot.
+
+mod bundle;
+mod code_cache;
+mod engine;
+mod entered;
+mod error;
+mod isolate;
+mod loader;
+mod pool;
+mod rejection;
+mod start;
+mod watchdog;
+
+pub use bundle::{Bundle, Module};
+pub use engine::{Engine, SnapshotOutput, build_snapshot};
+pub use entered::Entered;
+pub use error::{Condemned, Error, SourcePosition, StartError, StartStage};
+pub use isolate::Isolate;
+pub use pool::Pool;
+pub use watchdog::{WatchSlot, WatchSlots, Watchdog};

@@ -1,0 +1,162 @@
+//! One thread that ends turns of JavaScript that run too long.
+//!
+//! Level-triggered: it repeats the termination until the shard reports that it left the
+//! isolate, because V8 can lose a single request. Time is the shard's thread CPU clock, so a
+//! shard that waits for a processor is not charged. Entering costs the shard one lock that is
+//! never contended, and no system call.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deno_core::v8::IsolateHandle;
+
+/// The watchdog thread's view of all shards; dropping it ends the thread.
+pub struct Watchdog {
+    slots: Arc<Mutex<Vec<Arc<WatchSlot>>>>,
+    stop: Arc<AtomicBool>,
+    limit: Duration,
+}
+
+/// The place where shards register.
+#[derive(Clone)]
+pub struct WatchSlots {
+    slots: Arc<Mutex<Vec<Arc<WatchSlot>>>>,
+    limit: Duration,
+}
+
+/// What one shard shows the watchdog: who is on its CPU, and since which entry.
+pub struct WatchSlot {
+    /// Odd while an isolate is entered; every entry and exit adds one.
+    turn: AtomicU64,
+    /// The turn that was ended for passing the limit.
+    fired: AtomicU64,
+    current: Mutex<Option<IsolateHandle>>,
+    clock: libc::clockid_t,
+    limit: Duration,
+}
+
+impl Watchdog {
+    /// Starts the thread. `limit` is the CPU time of one turn.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(limit: Duration) -> std::io::Result<Watchdog> {
+        let slots: Arc<Mutex<Vec<Arc<WatchSlot>>>> = Arc::default();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (seen, ended) = (Arc::clone(&slots), Arc::clone(&stop));
+        std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            let mut watches = Vec::new();
+            while !ended.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                let slots = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                watches.resize_with(slots.len(), Watch::default);
+                for (slot, watch) in slots.iter().zip(&mut watches) {
+                    watch.look(slot);
+                }
+            }
+        })?;
+        Ok(Watchdog { slots, stop, limit })
+    }
+
+    /// What a thread needs to register itself as a shard.
+    #[must_use]
+    pub fn slots(&self) -> WatchSlots {
+        WatchSlots { slots: Arc::clone(&self.slots), limit: self.limit }
+    }
+}
+
+impl WatchSlots {
+    /// Registers the calling thread as a shard.
+    ///
+    /// # Errors
+    /// When the thread has no CPU clock.
+    pub fn register(&self) -> std::io::Result<Arc<WatchSlot>> {
+        let mut clock = 0;
+        // SAFETY: `pthread_self` is the living calling thread, `clock` a valid place to write.
+        let code = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
+        if code != 0 {
+            return Err(std::io::Error::from_raw_os_error(code));
+        }
+        let slot = Arc::new(WatchSlot {
+            turn: AtomicU64::new(0),
+            fired: AtomicU64::new(0),
+            current: Mutex::new(None),
+            clock,
+            limit: self.limit,
+        });
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
+        Ok(slot)
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl WatchSlot {
+    /// Announces that an isolate is on the CPU from now on; returns the turn's number.
+    pub(crate) fn enter(&self, handle: &IsolateHandle) -> u64 {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
+        self.turn.fetch_add(1, Ordering::Release) + 1
+    }
+
+    /// Announces that it left. From now on no termination can be sent to it.
+    pub(crate) fn exit(&self) {
+        self.turn.fetch_add(1, Ordering::Release);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// True if this turn was ended for passing the limit.
+    pub(crate) fn fired(&self, turn: u64) -> bool {
+        self.fired.load(Ordering::Acquire) == turn
+    }
+
+    /// The CPU limit of one turn in milliseconds.
+    pub(crate) fn limit_ms(&self) -> u64 {
+        u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn cpu(&self) -> Option<Duration> {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` is a valid place to write; a clock of an ended thread is an error code.
+        let code = unsafe { libc::clock_gettime(self.clock, &raw mut time) };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        (code == 0).then(|| Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0)))
+    }
+}
+
+/// What the watchdog remembers of a slot between two looks.
+#[derive(Default)]
+struct Watch {
+    turn: u64,
+    since: Duration,
+}
+
+impl Watch {
+    fn look(&mut self, slot: &WatchSlot) {
+        let turn = slot.turn.load(Ordering::Acquire);
+        if turn.is_multiple_of(2) {
+            return;
+        }
+        let Some(cpu) = slot.cpu() else { return };
+        if turn != self.turn {
+            *self = Watch { turn, since: cpu };
+            return;
+        }
+        if cpu.saturating_sub(self.since) < slot.limit {
+            return;
+        }
+        let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // The shard may have moved on while the clock was read; under the lock it cannot.
+        if let (Some(handle), true) = (&*current, slot.turn.load(Ordering::Acquire) == turn) {
+            slot.fired.store(turn, Ordering::Release);
+            handle.terminate_execution();
+        }
+    }
+}
+
+/// How often the watchdog looks; a limit is passed by at most this much.
+const TICK: Duration = Duration::from_millis(10);

@@ -1,0 +1,187 @@
+//! One connection: finds out its protocol, lets hyper speak it, and turns every request into a
+//! `fetch` event.
+//!
+//! HTTP/1.1 and HTTP/2 by prior knowledge share the port: the first bytes decide. Failures of
+//! events become HTTP statuses here and nowhere else.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use worker::entrypoint::Entrypoint;
+use worker::error::Error;
+
+use crate::limits::HttpLimits;
+use crate::listener::LocalExecutor;
+use crate::request::{self, Refusal};
+use crate::response::{self, Outgoing};
+
+/// What all connections of one listener share.
+pub(crate) struct Server {
+    entrypoint: Rc<dyn Entrypoint>,
+    pub(crate) limits: HttpLimits,
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
+}
+
+enum Version {
+    Http1,
+    Http2,
+}
+
+impl Server {
+    pub(crate) fn new(entrypoint: Rc<dyn Entrypoint>, limits: &HttpLimits) -> Server {
+        let mut http1 = http1::Builder::new();
+        // Not `pipeline_flush`: it lifts the bound on what hyper buffers of a response body.
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read_timeout)
+            .max_buf_size(limits.header_bytes_max);
+        let mut http2 = http2::Builder::new(LocalExecutor);
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_max)
+            .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+            .keep_alive_interval(limits.header_read_timeout);
+        Server { entrypoint, limits: limits.clone(), http1, http2 }
+    }
+
+    /// Serves one connection until either side closes it, or, once `closing` holds, until its
+    /// requests in flight are answered.
+    pub(crate) async fn connection(
+        server: Rc<Server>,
+        stream: TcpStream,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let version = tokio::select! {
+            version = sniff(&stream, server.limits.header_read_timeout) => version,
+            () = closed(&mut closing) => return,
+        };
+        let builders = server.clone();
+        let service = service_fn(move |request| answer(server.clone(), request));
+        let io = TokioIo::new(stream);
+        let ended = match version {
+            Ok(Version::Http1) => {
+                let connection = builders.http1.serve_connection(io, service);
+                drive(connection, closing, http1::Connection::graceful_shutdown).await
+            }
+            Ok(Version::Http2) => {
+                let connection = builders.http2.serve_connection(io, service);
+                drive(connection, closing, http2::Connection::graceful_shutdown).await
+            }
+            Err(error) => return tracing::trace!(%error, "connection without a request"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended early");
+        }
+    }
+}
+
+/// Looks at the first bytes without taking them. HTTP/2 starts with a fixed preface whose
+/// first four bytes no HTTP/1 method has.
+async fn sniff(stream: &TcpStream, timeout: Duration) -> io::Result<Version> {
+    let look = async {
+        let mut first = [0; HTTP2_MARK.len()];
+        loop {
+            let seen = stream.peek(&mut first).await?;
+            if seen == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if first[..seen] != HTTP2_MARK[..seen] {
+                return Ok(Version::Http1);
+            }
+            if seen == HTTP2_MARK.len() {
+                return Ok(Version::Http2);
+            }
+            // The socket stays readable while the rest is missing, so nothing would wake us.
+            tokio::time::sleep(SNIFF_PAUSE).await;
+        }
+    };
+    tokio::time::timeout(timeout, look).await.map_err(io::Error::from)?
+}
+
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    // A sender that is gone means that the listener is gone: close as well.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+async fn drive<C>(
+    connection: C,
+    mut closing: watch::Receiver<bool>,
+    close_gracefully: fn(Pin<&mut C>),
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = closed(&mut closing) => {}
+    }
+    close_gracefully(connection.as_mut());
+    connection.await
+}
+
+async fn answer(
+    server: Rc<Server>,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Outgoing>, Infallible> {
+    let method = request.method().clone();
+    let (request, overflow) = match request::receive(request, &server.limits) {
+        Ok(received) => received,
+        Err(refusal) => return Ok(refuse(&refusal)),
+    };
+    let answered = server.entrypoint.fetch(request).await;
+    Ok(match answered {
+        Ok(response) => response::send(response, &method),
+        // The event failed because its body broke off here; the client is to blame.
+        Err(_) if overflow.happened() => {
+            refuse(&Refusal::BodyTooLarge { limit_bytes: server.limits.body_bytes_max })
+        }
+        Err(error) => fail(&error),
+    })
+}
+
+fn refuse(refusal: &Refusal) -> http::Response<Outgoing> {
+    response::problem(refusal.status(), refusal.code(), &refusal.to_string())
+}
+
+/// Answers for an event that failed; the one mapping of [`Error`] to HTTP.
+fn fail(error: &Error) -> http::Response<Outgoing> {
+    let code = error.code();
+    let status = match error {
+        Error::AppThrew(_) | Error::AppCode(_) | Error::AppNoHandler(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Error::AppStart(start) => return response::start_failure(code, start),
+        Error::AppCpu { .. } | Error::AppMemory => StatusCode::SERVICE_UNAVAILABLE,
+        Error::OverloadQueue | Error::OverloadShutdown => StatusCode::SERVICE_UNAVAILABLE,
+        Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::BrokenStorage(_) => {
+            tracing::error!(code, %error, "storage failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Error::Bug(_) => {
+            tracing::error!(code, %error, "request failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    response::problem(status, code, &error.to_string())
+}
+
+/// The start of HTTP/2's connection preface (RFC 9113 §3.4) that tells it from HTTP/1.
+const HTTP2_MARK: [u8; 4] = *b"PRI ";
+
+/// How often a client that sends its first four bytes one by one is looked at.
+const SNIFF_PAUSE: Duration = Duration::from_millis(5);

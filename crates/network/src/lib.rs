@@ -1,0 +1,23 @@
+//! Bytes to events and back: sockets, HTTP/1.1 and HTTP/2, and which app a URL belongs to.
+//!
+//! The only crate that names hyper. It knows entrypoints, never what stands behind them: a
+//! [`Listener`] serves any [`worker::entrypoint::Entrypoint`], and [`Public`] is the one that
+//! picks the app by host name or path.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+pub mod error;
+pub mod limits;
+pub mod listener;
+mod request;
+mod response;
+pub mod router;
+
+pub use error::Error;
+pub use limits::HttpLimits;
+pub use listener::Listener;
+pub use router::{Public, Resolve, Route, Router};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The limits of one listener, with how each was chosen.
+
+use std::time::Duration;
+
+use worker::limits::Limits;
+
+/// What one listener takes from its clients. Exceeding a limit is answered with the status
+/// given at it, or ends the connection where no answer is possible any more.
+#[derive(Debug, Clone)]
+pub struct HttpLimits {
+    /// Bytes of the request line and all headers (431); hyper needs at least 8 KiB.
+    pub header_bytes_max: usize,
+    /// Bytes of a request body (413).
+    pub body_bytes_max: u64,
+    /// How long a client may take to send a complete head, counted from when the connection
+    /// waits for one; it also ends idle keep-alive connections.
+    pub header_read_timeout: Duration,
+    /// Connections open at once on this listener; more wait in the backlog.
+    pub connections_max: usize,
+    /// Requests in flight at once on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// How long requests in flight may take to finish after a shutdown was asked for.
+    pub drain_timeout: Duration,
+}
+
+impl HttpLimits {
+    /// The limits of a listener within the limits of the runtime.
+    #[must_use]
+    pub fn new(limits: &Limits) -> HttpLimits {
+        HttpLimits {
+            header_bytes_max: limits.header_bytes_max.max(HYPER_BUFFER_BYTES_MIN),
+            body_bytes_max: limits.request_body_bytes_max,
+            // nginx gives a client 60 s for a head and 75 s between requests.
+            header_read_timeout: Duration::from_secs(60),
+            // A quarter of the descriptors a service usually gets; databases need the rest.
+            connections_max: 16_384,
+            // What browsers assume and nginx and Cloudflare allow, give or take.
+            streams_max: 128,
+            // Within what Kubernetes and systemd grant before they kill.
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits::new(&Limits::default())
+    }
+}
+
+/// The smallest buffer hyper accepts for a connection.
+const HYPER_BUFFER_BYTES_MIN: usize = 8 << 10;

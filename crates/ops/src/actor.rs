@@ -1,0 +1,117 @@
+//! Actors as their instances see them: identity, concurrency, ids of namespaces.
+
+use deno_core::{OpState, op2, v8};
+use worker::actor::Name;
+use worker::actor_id::ActorId;
+use worker::error::{Error, Thrown};
+use worker::instance::ExportKind;
+
+use crate::error::{JsError, thrown};
+use crate::event::instance;
+use crate::request::v8_text;
+use crate::serialize::deserialize;
+
+/// What an actor is: `[class, props, id, name]`; `name` is null for an id without one and
+/// undefined where the id is a plain string.
+#[op2]
+pub fn op_actor_describe<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    actor: u32,
+) -> Result<v8::Local<'s, v8::Array>, JsError> {
+    let actor = instance(state).actor(actor).ok_or_else(JsError::actor_gone)?;
+    let class = v8_text(scope, &actor.identity.class);
+    let props = match &actor.identity.props {
+        Some(props) => deserialize(scope, &props.0)?,
+        None => v8::Object::new(scope).into(),
+    };
+    let (id, name) = match &actor.identity.id {
+        Name::Text(text) => (v8_text(scope, text), v8::undefined(scope).into()),
+        Name::Id(id) => {
+            let name = match id.name() {
+                Some(name) => v8_text(scope, name),
+                None => v8::null(scope).into(),
+            };
+            (v8_text(scope, &id.hex()), name)
+        }
+    };
+    Ok(v8::Array::new_with_elements(scope, &[class, props, id, name]))
+}
+
+/// Holds the actor's events back.
+#[op2(fast)]
+pub fn op_actor_block(state: &mut OpState, actor: u32) {
+    if let Some(actor) = instance(state).actor(actor) {
+        actor.block();
+    }
+}
+
+/// Ends one `op_actor_block`.
+#[op2(fast)]
+pub fn op_actor_unblock(state: &mut OpState, actor: u32) {
+    if let Some(actor) = instance(state).actor(actor) {
+        actor.unblock();
+    }
+}
+
+/// Resets the actor: `ctx.abort()`, or an exception that must reset it.
+#[op2(fast)]
+pub fn op_actor_break(
+    state: &mut OpState,
+    actor: u32,
+    #[string] name: String,
+    #[string] message: String,
+) {
+    if let Some(actor) = instance(state).actor(actor) {
+        let reason = Thrown { name, message, stack: None };
+        actor.break_with(&Error::BrokenReset(reason.into()));
+    }
+}
+
+/// The id of a name: 64 hex digits.
+#[op2]
+#[string]
+pub fn op_actor_id_of_name(#[string] class: &str, #[string] name: &str) -> String {
+    ActorId::from_name(class, name).hex()
+}
+
+/// A new id: 64 hex digits.
+#[op2]
+#[string]
+pub fn op_actor_id_unique(#[string] class: &str) -> Result<String, JsError> {
+    Ok(ActorId::unique(class)?.hex())
+}
+
+/// Checks that an id belongs to a namespace.
+#[op2(fast)]
+pub fn op_actor_id_check(#[string] class: &str, #[string] hex: &str) -> Result<(), JsError> {
+    ActorId::parse(class, hex)?;
+    Ok(())
+}
+
+/// Tells the host what the main module exports: two lists, of classes for actors and of
+/// entrypoints.
+#[op2(nofast)]
+pub fn op_actor_exports(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    classes: v8::Local<'_, v8::Array>,
+    entrypoints: v8::Local<'_, v8::Array>,
+) {
+    let instance = instance(state);
+    let lists = [(classes, ExportKind::ActorClass), (entrypoints, ExportKind::Entrypoint)];
+    for (names, kind) in lists {
+        for index in 0..names.length() {
+            let Some(name) = names.get_index(scope, index) else { continue };
+            instance.set_exports([(name.to_rust_string_lossy(scope), kind)]);
+        }
+    }
+}
+
+/// The error of an event as JavaScript describes it.
+pub(crate) fn reason(name: String, message: String) -> Error {
+    match thrown(name, message, None) {
+        Error::AppThrew(reason) => Error::BrokenReset(reason),
+        other => other,
+    }
+}

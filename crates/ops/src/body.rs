@@ -1,0 +1,311 @@
+//! Message bodies as JavaScript holds them: a handle on a [`Body`] that stays here until it is
+//! read, and the writing end of a body that a JavaScript stream feeds.
+//!
+//! What can be answered at once is; what cannot is left to the shard, which settles the slot
+//! that the caller opened. Nothing here waits or touches V8 from a future.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
+use futures_util::stream::Stream;
+use worker::body::{Body, BodyError, BodyWriter};
+use worker::error::{Error, Thrown};
+use worker::instance::{Instance, Payload};
+
+/// A body in JavaScript's hands; it can be read once.
+pub struct BodyHandle {
+    source: Rc<RefCell<Source>>,
+}
+
+/// The writing end of a body that JavaScript produces; empty once it was closed.
+pub struct BodyWriterHandle {
+    writer: RefCell<Option<BodyWriter>>,
+}
+
+/// What is left of a body, and who waits for its next chunk.
+struct Source {
+    body: Body,
+    reader: Option<Waker>,
+}
+
+/// Why an op on a body failed.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub enum BodyOpError {
+    /// The producer failed or the body passes a limit.
+    #[class(generic)]
+    #[error("{0}")]
+    Body(BodyError),
+    /// V8 cannot hold a string or buffer of that length.
+    #[class(range)]
+    #[error("a body of {0} bytes does not fit into one string")]
+    TooLong(usize),
+}
+
+// SAFETY: nothing in a handle points into V8's heap, so there is nothing to trace.
+unsafe impl GarbageCollected for BodyHandle {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"BodyHandle"
+    }
+}
+
+// SAFETY: as for `BodyHandle`.
+unsafe impl GarbageCollected for BodyWriterHandle {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"BodyWriterHandle"
+    }
+}
+
+impl BodyHandle {
+    /// Makes a handle on a body that was not read yet.
+    #[must_use]
+    pub fn new(body: Body) -> BodyHandle {
+        BodyHandle { source: Rc::new(RefCell::new(Source { body, reader: None })) }
+    }
+
+    /// Takes what is left of the body out; the handle is empty from then on.
+    #[must_use]
+    pub fn take(&self) -> Body {
+        self.source.borrow_mut().take()
+    }
+}
+
+impl Source {
+    fn take(&mut self) -> Body {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        std::mem::take(&mut self.body)
+    }
+
+    /// The next chunk that is not empty, or `None` at the end.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        loop {
+            let chunk = match &mut self.body {
+                Body::Empty => return Poll::Ready(Ok(None)),
+                Body::Full(bytes) => {
+                    let bytes = std::mem::take(bytes);
+                    self.body = Body::Empty;
+                    Some(Ok(bytes))
+                }
+                Body::Stream(stream) => match Pin::new(stream).poll_next(cx) {
+                    Poll::Ready(chunk) => chunk,
+                    Poll::Pending => {
+                        self.reader = Some(cx.waker().clone());
+                        return Poll::Pending;
+                    }
+                },
+            };
+            match chunk {
+                Some(Ok(bytes)) if bytes.is_empty() => {}
+                Some(Ok(bytes)) => return Poll::Ready(Ok(Some(bytes))),
+                Some(Err(error)) => {
+                    self.body = Body::Empty;
+                    return Poll::Ready(Err(error));
+                }
+                None => self.body = Body::Empty,
+            }
+        }
+    }
+}
+
+/// Reads the next chunk: a `Uint8Array`, null at the end, or undefined if `slot` gets either.
+#[op2]
+pub fn op_body_read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[cppgc] handle: &BodyHandle,
+    slot: u32,
+) -> Result<v8::Local<'s, v8::Value>, BodyOpError> {
+    let mut no_waker = Context::from_waker(Waker::noop());
+    let now = handle.source.borrow_mut().poll_chunk(&mut no_waker);
+    match now {
+        Poll::Ready(Ok(Some(bytes))) => Ok(bytes_to_v8(scope, bytes).into()),
+        Poll::Ready(Ok(None)) => Ok(v8::null(scope).into()),
+        Poll::Ready(Err(error)) => Err(BodyOpError::Body(error)),
+        Poll::Pending => {
+            let source = handle.source.clone();
+            state.borrow::<Rc<Instance>>().defer(slot, async move {
+                let chunk = poll_fn(|cx| source.borrow_mut().poll_chunk(cx)).await;
+                match chunk.map_err(|error| thrown(&error))? {
+                    Some(bytes) => Ok(Payload::Bytes(bytes)),
+                    None => Ok(Payload::Null),
+                }
+            });
+            Ok(v8::undefined(scope).into())
+        }
+    }
+}
+
+/// Reads the rest: a `Uint8Array`, or undefined if `slot` gets it.
+#[op2]
+pub fn op_body_read_all<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[cppgc] handle: &BodyHandle,
+    slot: u32,
+) -> Result<v8::Local<'s, v8::Value>, BodyOpError> {
+    match collect(state, handle, slot)? {
+        Some(bytes) => Ok(bytes_to_v8(scope, bytes).into()),
+        None => Ok(v8::undefined(scope).into()),
+    }
+}
+
+/// Reads the rest as UTF-8: a string, or undefined if `slot` gets a `Uint8Array`.
+#[op2]
+pub fn op_body_read_text<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[cppgc] handle: &BodyHandle,
+    slot: u32,
+) -> Result<v8::Local<'s, v8::Value>, BodyOpError> {
+    let Some(bytes) = collect(state, handle, slot)? else {
+        return Ok(v8::undefined(scope).into());
+    };
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let text = if text.is_ascii() {
+        v8::String::new_from_one_byte(scope, text, v8::NewStringType::Normal)
+    } else {
+        v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
+    };
+    text.map(Into::into).ok_or(BodyOpError::TooLong(bytes.len()))
+}
+
+/// Drops what is left of a body; its producer learns that nobody reads on.
+#[op2(fast)]
+pub fn op_body_cancel(#[cppgc] handle: &BodyHandle) {
+    drop(handle.take());
+}
+
+/// A second handle on a body that is in memory; null for a stream, which is left alone.
+#[op2]
+pub fn op_body_share<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &BodyHandle,
+) -> v8::Local<'s, v8::Value> {
+    let copy = match &handle.source.borrow().body {
+        Body::Empty => Body::Empty,
+        Body::Full(bytes) => Body::Full(bytes.clone()),
+        Body::Stream(_) => return v8::null(scope).into(),
+    };
+    cppgc::make_cppgc_object(scope, BodyHandle::new(copy)).into()
+}
+
+/// Opens a body that JavaScript writes: `[writer, handle]`.
+#[op2]
+pub fn op_body_channel<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
+    let (writer, body) = Body::channel();
+    let writer = BodyWriterHandle { writer: RefCell::new(Some(writer)) };
+    let writer = cppgc::make_cppgc_object(scope, writer).into();
+    let body = cppgc::make_cppgc_object(scope, BodyHandle::new(body)).into();
+    v8::Array::new_with_elements(scope, &[writer, body])
+}
+
+/// Hands a copy of a chunk to the reader: true if it was taken at once, else `slot` settles when
+/// the reader has made room.
+#[op2(fast)]
+pub fn op_body_write(
+    state: &mut OpState,
+    #[cppgc] handle: &BodyWriterHandle,
+    #[buffer] chunk: &[u8],
+    slot: u32,
+) -> Result<bool, BodyOpError> {
+    let handle = handle.writer.borrow();
+    let Some(writer) = handle.as_ref() else {
+        return Err(BodyOpError::Body(BodyError::ReaderGone));
+    };
+    match writer.try_write(Bytes::copy_from_slice(chunk)) {
+        Ok(()) => Ok(true),
+        Err(None) => Err(BodyOpError::Body(BodyError::ReaderGone)),
+        Err(Some(chunk)) => {
+            let writer = writer.clone();
+            state.borrow::<Rc<Instance>>().defer(slot, async move {
+                writer.write(chunk).await.map_err(|error| thrown(&error))?;
+                Ok(Payload::Undefined)
+            });
+            Ok(false)
+        }
+    }
+}
+
+/// Ends a body that JavaScript writes.
+#[op2(fast)]
+pub fn op_body_close(#[cppgc] handle: &BodyWriterHandle) {
+    handle.writer.take();
+}
+
+/// Ends a body with an error for its reader: true if that needed no waiting, else `slot` settles
+/// when the reader has made room.
+#[op2(fast)]
+pub fn op_body_fail(
+    state: &mut OpState,
+    #[cppgc] handle: &BodyWriterHandle,
+    #[string] message: String,
+    slot: u32,
+) -> bool {
+    let Some(writer) = handle.writer.take() else { return true };
+    let mut failing = Box::pin(async move {
+        writer.fail(BodyError::Failed(message)).await;
+        Ok(Payload::Undefined)
+    });
+    let mut no_waker = Context::from_waker(Waker::noop());
+    if failing.as_mut().poll(&mut no_waker).is_ready() {
+        return true;
+    }
+    state.borrow::<Rc<Instance>>().defer(slot, failing);
+    false
+}
+
+/// Moves bytes into a `Uint8Array`, without a copy where they have no other owner.
+pub fn bytes_to_v8<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: Bytes,
+) -> v8::Local<'s, v8::Uint8Array> {
+    let length = bytes.len();
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(Vec::from(bytes)).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    v8::Uint8Array::new(scope, buffer, 0, length)
+        .expect("a view of a whole buffer is never out of its range")
+}
+
+/// The rest of a body if it is there already; else `slot` gets it.
+fn collect(
+    state: &OpState,
+    handle: &BodyHandle,
+    slot: u32,
+) -> Result<Option<Bytes>, BodyOpError> {
+    let mut collecting = Box::pin(handle.take().collect(COLLECT_BYTES_MAX));
+    let mut no_waker = Context::from_waker(Waker::noop());
+    match collecting.as_mut().poll(&mut no_waker) {
+        Poll::Ready(bytes) => bytes.map(Some).map_err(BodyOpError::Body),
+        Poll::Pending => {
+            state.borrow::<Rc<Instance>>().defer(slot, async move {
+                collecting.await.map(Payload::Bytes).map_err(|error| thrown(&error))
+            });
+            Ok(None)
+        }
+    }
+}
+
+fn thrown(error: &BodyError) -> Error {
+    let message = error.to_string();
+    Error::AppThrew(Arc::new(Thrown { name: "Error".into(), message, stack: None }))
+}
+
+/// Bytes of a body that is read as a whole; Cloudflare's isolate limit, which it could not pass.
+const COLLECT_BYTES_MAX: u64 = 128 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The platform's words for a second reader.
+pub(crate) const BODY_USED: &str = "Body has already been used. It can only be used once. Use \
+    tee() first if you need to read it twice.";

@@ -1,0 +1,138 @@
+//! From errors of the rooms below to JavaScript exceptions, in one place.
+//!
+//! What user code threw comes back with its type and message; errors of ours keep their stable
+//! code as a property, and start errors say where in the source they are.
+
+use std::borrow::Cow;
+
+use deno_error::{JsErrorClass, PropertyValue};
+use worker::error::{Error, StartError, Thrown};
+
+/// An exception that an op throws.
+#[derive(Debug, thiserror::Error)]
+pub enum JsError {
+    /// A failure of a worker, actor or event.
+    #[error("{}", message(.0))]
+    Worker(#[from] Error),
+    /// A failure of an actor's storage.
+    #[error("{}", .0.message())]
+    Storage(#[from] storage::Error),
+    /// The caller passed something that cannot be used.
+    #[error("{0}")]
+    Type(Cow<'static, str>),
+    /// A value has no structured clone.
+    #[error("{0}")]
+    DataClone(String),
+}
+
+impl JsError {
+    /// A `TypeError`.
+    pub fn type_error(message: impl Into<Cow<'static, str>>) -> JsError {
+        JsError::Type(message.into())
+    }
+
+    /// What an op throws when the actor it is for is gone.
+    #[must_use]
+    pub fn actor_gone() -> JsError {
+        Error::reset("Durable Object storage is no longer accessible.").into()
+    }
+}
+
+impl JsErrorClass for JsError {
+    fn get_class(&self) -> Cow<'static, str> {
+        match self {
+            JsError::Worker(error) => class(error),
+            JsError::Storage(_) => "Error".into(),
+            JsError::Type(_) => "TypeError".into(),
+            JsError::DataClone(_) => "DOMExceptionDataCloneError".into(),
+        }
+    }
+
+    fn get_message(&self) -> Cow<'static, str> {
+        self.to_string().into()
+    }
+
+    fn get_additional_properties(&self) -> deno_error::AdditionalProperties {
+        let mut properties: Vec<(Cow<'static, str>, PropertyValue)> = Vec::new();
+        if let JsError::Worker(error) = self {
+            match error {
+                Error::AppThrew(_) | Error::AppCode(_) => {}
+                Error::AppStart(start) => place(start, &mut properties),
+                Error::AppNoHandler(_)
+                | Error::AppCpu { .. }
+                | Error::AppMemory
+                | Error::OverloadQueue
+                | Error::OverloadShutdown
+                | Error::BrokenReset(_)
+                | Error::BrokenStorage(_)
+                | Error::Bug(_) => {
+                    properties.push(("code".into(), error.code().into()));
+                }
+            }
+        }
+        Box::new(properties.into_iter())
+    }
+
+    fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+}
+
+/// An event's error as user code described what it threw.
+#[must_use]
+pub fn thrown(name: String, message: String, stack: Option<String>) -> Error {
+    Error::AppThrew(std::sync::Arc::new(Thrown { name, message, stack }))
+}
+
+fn message(error: &Error) -> String {
+    match error {
+        Error::AppThrew(thrown) | Error::AppCode(thrown) | Error::BrokenReset(thrown) => {
+            thrown.message.clone()
+        }
+        Error::AppStart(start) => start.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn class(error: &Error) -> Cow<'static, str> {
+    let name = match error {
+        Error::AppThrew(thrown) | Error::AppCode(thrown) | Error::BrokenReset(thrown) => {
+            &thrown.name
+        }
+        Error::AppStart(start) => &start.name,
+        _ => return "Error".into(),
+    };
+    match CLASSES.iter().find(|class| *class == name) {
+        Some(class) => (*class).into(),
+        None => "Error".into(),
+    }
+}
+
+fn place(start: &StartError, properties: &mut Vec<(Cow<'static, str>, PropertyValue)>) {
+    use worker::error::StartStage;
+    let code = match start.stage {
+        StartStage::Syntax => "syntax",
+        StartStage::Link => "link",
+        StartStage::Startup => "startup",
+    };
+    properties.push(("code".into(), code.into()));
+    if let Some(at) = &start.at {
+        properties.push(("module".into(), at.module.clone().into()));
+        properties.push(("line".into(), f64::from(at.line).into()));
+        properties.push(("column".into(), f64::from(at.column).into()));
+    }
+    if let Some(frame) = &start.frame {
+        properties.push(("frame".into(), frame.clone().into()));
+    }
+}
+
+/// Types that survive the way between isolates (DO-38).
+const CLASSES: &[&str] = &[
+    "Error",
+    "RangeError",
+    "TypeError",
+    "SyntaxError",
+    "ReferenceError",
+    "EvalError",
+    "URIError",
+];

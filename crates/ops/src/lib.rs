@@ -1,0 +1,154 @@
+//! What JavaScript may call, and the text of `js/`: the op table and the extension list that
+//! both the snapshot and every isolate are made of.
+//!
+//! An op never enters an isolate; it looks at the calling one's values, asks the worker room,
+//! and returns. One API has one stem here, in `js/`, in `test_apps/` and in `docs/api/`.
+
+mod actor;
+mod body;
+mod console;
+mod crypto;
+mod error;
+mod event;
+mod facets;
+mod kv;
+mod loader;
+mod request;
+mod response;
+mod serialize;
+mod sql;
+mod stub;
+mod timers;
+
+use std::sync::Arc;
+
+use deno_core::Extension;
+use deno_web::{BlobStore, InMemoryBroadcastChannel};
+
+deno_core::extension!(
+    beryl,
+    deps = [deno_webidl, deno_web],
+    ops = [
+        actor::op_actor_describe,
+        actor::op_actor_block,
+        actor::op_actor_unblock,
+        actor::op_actor_break,
+        actor::op_actor_id_of_name,
+        actor::op_actor_id_unique,
+        actor::op_actor_id_check,
+        actor::op_actor_exports,
+        body::op_body_read,
+        body::op_body_read_all,
+        body::op_body_read_text,
+        body::op_body_cancel,
+        body::op_body_share,
+        body::op_body_channel,
+        body::op_body_write,
+        body::op_body_close,
+        body::op_body_fail,
+        console::op_console_write,
+        crypto::op_crypto_random_values,
+        crypto::op_crypto_random_uuid,
+        event::op_event_entry,
+        event::op_event_call,
+        event::op_event_return,
+        event::op_event_fail,
+        event::op_event_constructed,
+        event::op_pending_take,
+        facets::op_facets_check,
+        facets::op_facets_bind,
+        facets::op_facets_start,
+        facets::op_facets_fail,
+        facets::op_facets_abort,
+        facets::op_facets_delete,
+        facets::op_facets_own_class,
+        facets::op_facets_loaded_class,
+        kv::op_kv_get,
+        kv::op_kv_put,
+        kv::op_kv_delete,
+        kv::op_kv_list,
+        kv::op_kv_next,
+        loader::op_loader_find,
+        loader::op_loader_define,
+        loader::op_loader_fail,
+        loader::op_loader_entrypoint,
+        loader::op_loader_env,
+        request::op_request_line,
+        request::op_request_headers,
+        request::op_request_body,
+        request::op_request_has_body,
+        response::op_response_send,
+        response::op_response_forward,
+        response::op_response_head,
+        response::op_response_body,
+        sql::op_sql_exec,
+        sql::op_sql_next,
+        sql::op_sql_rows,
+        sql::op_sql_one,
+        sql::op_sql_columns,
+        sql::op_sql_rows_read,
+        sql::op_sql_rows_written,
+        sql::op_sql_database_size,
+        sql::op_sql_savepoint,
+        sql::op_sql_release,
+        stub::op_stub_actor,
+        stub::op_stub_own,
+        stub::op_stub_fetch,
+        stub::op_stub_call,
+        timers::op_timers_start,
+        timers::op_timers_stop,
+    ],
+    esm_entry_point = "ext:beryl/main.js",
+    esm = [
+        dir "../../js",
+        "actor.js",
+        "base64.js",
+        "body.js",
+        "console.js",
+        "crypto.js",
+        "dispatch.js",
+        "entrypoint.js",
+        "env.js",
+        "errors.js",
+        "exports.js",
+        "facets.js",
+        "globals.js",
+        "headers.js",
+        "kv.js",
+        "loader.js",
+        "main.js",
+        "namespace.js",
+        "pending.js",
+        "request.js",
+        "response.js",
+        "rpc.js",
+        "search_params.js",
+        "sql.js",
+        "storage.js",
+        "streams.js",
+        "stub.js",
+        "text_encoding.js",
+        "thrown.js",
+        "timers.js",
+        "url.js",
+        "web.js",
+        "worker_code.js",
+    ],
+    lazy_loaded_js = [dir "../../js/lazy", "cloudflare_workers.js"],
+    synthetic_esm = ["cloudflare:workers" = "ext:beryl/cloudflare_workers.js"],
+);
+
+/// The supervisor of apps: the main module of the app host.
+pub const APP_RUNNER: &str = include_str!("../../../js/host/app_runner.js");
+
+/// The extensions of every isolate, in the order the snapshot was built with.
+#[must_use]
+pub fn extensions() -> Vec<Extension> {
+    let blobs = Arc::new(BlobStore::default());
+    let channel = InMemoryBroadcastChannel::default();
+    vec![
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(blobs, None, false, channel),
+        beryl::init(),
+    ]
+}

@@ -1,0 +1,152 @@
+//! The worker loader binding and the `env` that a worker gets.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
+use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::error::Error;
+use worker::event::Entry;
+use worker::limits::ENV_BYTES_MAX;
+use worker::loader::{Found, LoadedWorker, WorkerSource};
+use worker::stub::WorkerStub;
+
+use crate::error::{JsError, thrown};
+use crate::event::instance;
+use crate::request::v8_text;
+use crate::serialize::{deserialize, serialized};
+use crate::stub;
+
+/// A dynamic worker in JavaScript's hands.
+pub struct LoadedHandle {
+    pub(crate) worker: Rc<LoadedWorker>,
+}
+
+// SAFETY: nothing in a handle points into V8's heap, so there is nothing to trace.
+unsafe impl GarbageCollected for LoadedHandle {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"LoadedHandle"
+    }
+}
+
+/// Finds a dynamic worker: `[handle, whether the code must be given]`.
+#[op2]
+pub fn op_loader_find<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[string] name: Option<String>,
+) -> v8::Local<'s, v8::Array> {
+    let (worker, is_new) = match instance(state).loader().find(name.as_deref()) {
+        Found::Known(worker) => (worker, false),
+        Found::New(worker) => (worker, true),
+    };
+    let handle = cppgc::make_cppgc_object(scope, LoadedHandle { worker }).into();
+    let is_new = v8::Boolean::new(scope, is_new).into();
+    v8::Array::new_with_elements(scope, &[handle, is_new])
+}
+
+/// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `text`, `json`
+/// (contents are strings) and `data` (a `Uint8Array`).
+#[op2(nofast, reentrant)]
+pub fn op_loader_define(
+    scope: &mut v8::PinScope<'_, '_>,
+    #[cppgc] handle: &LoadedHandle,
+    #[string] name: String,
+    #[string] main_module: String,
+    modules: v8::Local<'_, v8::Array>,
+    env: v8::Local<'_, v8::Value>,
+) -> Result<(), JsError> {
+    let mut bundle = BTreeMap::new();
+    for at in (0..modules.length()).step_by(3) {
+        let name = text(scope, modules, at)?;
+        let kind = text(scope, modules, at + 1)?;
+        let module = match kind.as_str() {
+            "js" => Module::Js(text(scope, modules, at + 2)?.into()),
+            "text" => Module::Text(text(scope, modules, at + 2)?.into()),
+            "json" => Module::Json(text(scope, modules, at + 2)?.into()),
+            _ => Module::Data(data(scope, modules, at + 2)?.into()),
+        };
+        bundle.insert(name, module);
+    }
+    let bundle = Arc::new(check_bundle(main_module, bundle)?);
+    let env = serialized(scope, env)?;
+    let bytes = env.0.len();
+    if bytes > ENV_BYTES_MAX {
+        let message = format!(
+            "Dynamic Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
+             {ENV_BYTES_MAX} bytes."
+        );
+        return Err(Error::app_code("Error", message).into());
+    }
+    handle.worker.define(WorkerCode { bundle, env: Env::Given(env), name: name.into() });
+    Ok(())
+}
+
+/// The callback that should give the code threw.
+#[op2(fast)]
+pub fn op_loader_fail(
+    #[cppgc] handle: &LoadedHandle,
+    #[string] name: String,
+    #[string] message: String,
+) {
+    handle.worker.fail(thrown(name, message, None));
+}
+
+/// A handle to an entrypoint of a dynamic worker.
+#[op2(reentrant)]
+pub fn op_loader_entrypoint<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &LoadedHandle,
+    #[string] name: String,
+    props: v8::Local<'s, v8::Value>,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    let props = if props.is_undefined() { None } else { Some(serialized(scope, props)?) };
+    let source = WorkerSource::Loaded(Rc::clone(&handle.worker));
+    Ok(stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props }))))
+}
+
+/// What the worker's `env` is made from: an object for a dynamic worker, else the text of a
+/// JSON object, to which the loader binding is added.
+#[op2]
+pub fn op_loader_env<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+) -> Result<v8::Local<'s, v8::Value>, JsError> {
+    match &instance(state).code.env {
+        Env::Given(env) => deserialize(scope, &env.0),
+        Env::Configured(vars) => {
+            let json = serde_json::to_string(&**vars)
+                .map_err(|error| Error::bug(format!("vars: {error}")))?;
+            Ok(v8_text(scope, &json))
+        }
+    }
+}
+
+fn text(
+    scope: &mut v8::PinScope<'_, '_>,
+    list: v8::Local<'_, v8::Array>,
+    index: u32,
+) -> Result<String, JsError> {
+    let value = list.get_index(scope, index);
+    match value.and_then(|value| v8::Local::<v8::String>::try_from(value).ok()) {
+        Some(text) => Ok(text.to_rust_string_lossy(scope)),
+        None => Err(Error::bug(format!("module list entry {index}")).into()),
+    }
+}
+
+fn data(
+    scope: &mut v8::PinScope<'_, '_>,
+    list: v8::Local<'_, v8::Array>,
+    index: u32,
+) -> Result<Vec<u8>, JsError> {
+    let value = list.get_index(scope, index);
+    let view = value.and_then(|value| v8::Local::<v8::Uint8Array>::try_from(value).ok());
+    let view = view.ok_or_else(|| Error::bug(format!("module list entry {index}")))?;
+    let mut bytes = vec![0; view.byte_length()];
+    let copied = view.copy_contents(&mut bytes);
+    bytes.truncate(copied);
+    Ok(bytes)
+}

@@ -1,0 +1,122 @@
+//! Handles to entrypoints elsewhere, and the events sent through them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
+use http::Method;
+use worker::actor_id::ActorId;
+use worker::entrypoint::{Call, Entrypoint};
+use worker::event::Entry;
+use worker::loader::WorkerSource;
+use worker::message::Request;
+use worker::stub::{self, ActorStub, WorkerStub};
+
+use crate::error::JsError;
+use crate::event::instance;
+use crate::response::{body_of, header_map};
+use crate::serialize::serialized;
+
+/// An entrypoint that JavaScript holds a handle on.
+pub struct StubHandle {
+    pub(crate) target: Rc<dyn Entrypoint>,
+}
+
+// SAFETY: nothing in a handle points into V8's heap, so there is nothing to trace.
+unsafe impl GarbageCollected for StubHandle {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"StubHandle"
+    }
+}
+
+/// Wraps an entrypoint for JavaScript.
+pub(crate) fn handle<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    target: Rc<dyn Entrypoint>,
+) -> v8::Local<'s, v8::Object> {
+    cppgc::make_cppgc_object(scope, StubHandle { target })
+}
+
+/// A handle to the actor of class `class` whose id is these hex digits.
+#[op2]
+pub fn op_stub_actor<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[string] class: String,
+    #[string] hex: String,
+    #[string] name: Option<String>,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    let id = ActorId::parse(&class, &hex)?.named(name);
+    let shard = Rc::clone(instance(state).shard());
+    Ok(handle(scope, Rc::new(ActorStub::new(shard, class.into(), id))))
+}
+
+/// A handle to an export of the calling worker, with props.
+#[op2(reentrant)]
+pub fn op_stub_own<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[string] name: String,
+    props: v8::Local<'s, v8::Value>,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    let source = WorkerSource::Own(Rc::downgrade(&instance(&state.borrow())));
+    let props = if props.is_undefined() { None } else { Some(serialized(scope, props)?) };
+    Ok(handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props }))))
+}
+
+/// Sends a `fetch` event; promise `slot` gets a response handle. With `event` ≥ 0 the request of
+/// that event is handed on as it is, else the other arguments make one.
+#[op2(nofast)]
+#[allow(clippy::too_many_arguments)]
+pub fn op_stub_fetch(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    #[cppgc] stub: &StubHandle,
+    slot: u32,
+    event: i32,
+    #[string] method: String,
+    #[string] url: String,
+    headers: v8::Local<'_, v8::Value>,
+    body: v8::Local<'_, v8::Value>,
+) -> Result<(), JsError> {
+    let instance = instance(state);
+    let request = match u32::try_from(event) {
+        Ok(event) => instance.take_request(event).ok_or_else(|| {
+            JsError::type_error("Can't read from request stream after response has been sent.")
+        })?,
+        Err(_) => Request {
+            method: Method::from_bytes(method.as_bytes())
+                .map_err(|_| JsError::type_error(format!("Invalid HTTP method: {method}")))?,
+            url,
+            headers: match v8::Local::<v8::Array>::try_from(headers) {
+                Ok(fields) => header_map(scope, fields)
+                    .map_err(|error| JsError::type_error(error.to_string()))?,
+                Err(_) => http::HeaderMap::new(),
+            },
+            body: body_of(scope, body)
+                .ok_or_else(|| JsError::type_error("Invalid request body."))?,
+        },
+    };
+    stub::send_fetch(&instance, slot, Rc::clone(&stub.target), request);
+    Ok(())
+}
+
+/// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property.
+#[op2(nofast, reentrant)]
+pub fn op_stub_call(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] stub: &StubHandle,
+    slot: u32,
+    #[string] method: String,
+    arguments: v8::Local<'_, v8::Value>,
+) -> Result<(), JsError> {
+    let arguments =
+        if arguments.is_undefined() { None } else { Some(serialized(scope, arguments)?) };
+    let call = Call { method, arguments };
+    let instance = instance(&state.borrow());
+    stub::send_call(&instance, slot, Rc::clone(&stub.target), call);
+    Ok(())
+}

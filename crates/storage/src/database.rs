@@ -1,0 +1,352 @@
+//! One open database: SQL of users, sizes, memory and the end.
+//!
+//! The first statement that may write opens the implicit transaction (`spec/workers.md` ST-32);
+//! [`crate::transaction`] ends it. All handles of a database are clones of one and live on one
+//! thread. A cursor keeps the SQLite handle open, also after [`Database::close`], but then only
+//! answers that it was canceled.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rusqlite::ffi;
+
+use crate::authorizer::mentions_reserved_name;
+use crate::connection::{Checkpoint, Connection};
+use crate::cursor::Cursor;
+use crate::database_file::create_where_missing;
+use crate::durability::{CommitLog, Durability, DurabilitySink};
+use crate::error::Error;
+use crate::kv;
+use crate::metadata;
+use crate::result_code::Failure;
+use crate::statement::{Prepared, Statement, Step};
+use crate::statement_cache::{Compiled, StatementCache};
+use crate::transaction::Transaction;
+use crate::value::ValueRef;
+
+/// A handle to an open database; clones are the same database.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) open: Rc<Open>,
+}
+
+/// What the handles and cursors of a database share.
+pub(crate) struct Open {
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) log: Arc<CommitLog>,
+    pub(crate) sink: Arc<dyn DurabilitySink>,
+    pub(crate) transaction: Transaction,
+    pub(crate) kv: kv::Statements,
+    pub(crate) metadata: metadata::Statements,
+    texts: RefCell<StatementCache>,
+    // Why nothing works any more; set once.
+    end: OnceCell<Error>,
+    size: Prepared,
+}
+
+impl Database {
+    /// Opens the file, or creates it with its folders. Nothing else may have it open.
+    ///
+    /// # Errors
+    /// [`Error::ConfigDatabase`] when the file or folder cannot be read and written, is no
+    /// database, or is damaged.
+    pub fn open(path: &Path, durability: &Durability) -> Result<Database, Error> {
+        let folders = create_where_missing(path)?;
+        let connection = Connection::open(path)?;
+        Ok(Database {
+            open: Rc::new(Open {
+                connection,
+                log: Arc::new(CommitLog::new(path, folders, durability)),
+                sink: durability.sink.clone(),
+                transaction: Transaction::new(),
+                kv: kv::Statements::new(),
+                metadata: metadata::Statements::new(),
+                texts: RefCell::new(StatementCache::new()),
+                end: OnceCell::new(),
+                size: Prepared::new(SIZE),
+            }),
+        })
+    }
+
+    /// Runs a user's SQL: the last statement to its first row, the others for their effect (ST-14).
+    ///
+    /// A last statement that writes runs to its end too; its rows wait in memory. The first writing
+    /// statement opens the implicit transaction.
+    ///
+    /// # Errors
+    /// `App…` with the platform's text when the SQL is refused or fails; what earlier statements
+    /// of the call did stays in the transaction. [`Error::BrokenStorage`] when SQLite had to give
+    /// up the transaction (ST-35).
+    pub fn exec(&self, sql: &str, bindings: &[ValueRef<'_>]) -> Result<Cursor, Error> {
+        let open = &self.open;
+        open.check()?;
+        let known = open.texts.borrow_mut().find(sql);
+        let compiled = match known {
+            Some(compiled) => {
+                compiled.prelude.iter().try_for_each(|statement| open.run(statement))?;
+                compiled
+            }
+            None => open.compile(sql)?,
+        };
+        if compiled.last.parameters() != bindings.len() {
+            return Err(Error::sql(WRONG_BINDINGS));
+        }
+        Cursor::start(open, compiled, bindings)
+    }
+
+    /// Bytes in use: pages that are not free (`databaseSize`).
+    ///
+    /// # Errors
+    /// As [`exec`](Self::exec).
+    pub fn database_size(&self) -> Result<u64, Error> {
+        let open = &self.open;
+        open.check()?;
+        let size = open.connection.as_runtime(|| {
+            let statement = open.size.on(&open.connection)?;
+            statement.step()?;
+            // SAFETY: the value is a number, copied before the reset.
+            let size = unsafe { statement.value(0) }.ok();
+            let size = if let Some(ValueRef::Integer(bytes)) = size { bytes } else { 0 };
+            statement.reset();
+            Ok(u64::try_from(size).unwrap_or(0))
+        });
+        size.map_err(|failure| open.fail(failure))
+    }
+
+    /// Copies the WAL into the database when it holds more than [`WAL_BYTES_MAX`]. Syncs both, so
+    /// it blocks: call it when nothing waits. Does nothing while a transaction or cursor is open.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when the disk failed; the database then refuses all work.
+    pub fn checkpoint_if_large(&self) -> Result<(), Error> {
+        let open = &self.open;
+        open.check()?;
+        let uncopied_bytes = u64::from(open.transaction.uncopied_pages()) * WAL_FRAME_BYTES;
+        if uncopied_bytes >= WAL_BYTES_MAX
+            && !self.is_dirty()
+            && open.checkpoint(Checkpoint::Passive)?
+        {
+            open.transaction.copied();
+        }
+        Ok(())
+    }
+
+    /// Gives memory back that only caches use; for databases that are idle.
+    pub fn release_memory(&self) {
+        self.open.texts.borrow_mut().clear();
+        self.open.connection.release_memory();
+    }
+
+    /// Stops long SQL: a few thousand steps after `flag` turns true the running statement fails
+    /// with [`Error::AppInterrupted`], or [`Error::BrokenStorage`] where that rolled the
+    /// transaction back. `None` lets SQL run.
+    pub fn set_interrupt(&self, flag: Option<Arc<AtomicBool>>) {
+        self.open.connection.set_interrupt(flag);
+    }
+
+    /// The thread-safe side of this database.
+    #[must_use]
+    pub fn log(&self) -> &Arc<CommitLog> {
+        &self.open.log
+    }
+
+    /// Rolls back what is not committed, copies the WAL into the database and ends all handles:
+    /// every later call on them and on cursors fails with [`Error::AppCanceled`].
+    ///
+    /// With an open cursor the WAL stays, holding what it held; it is replayed at the next open.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when the disk failed; commits that were durable still are.
+    pub fn close(self) -> Result<(), Error> {
+        let open = &self.open;
+        open.check()?;
+        self.roll_back_all();
+        let copied = open.checkpoint(Checkpoint::Truncate);
+        open.texts.borrow_mut().clear();
+        // A failed checkpoint has set the end already.
+        let _ = open.end.set(Error::canceled(CLOSED));
+        if copied? {
+            // Empty now, and SQLite never writes through this handle again.
+            if let Err(error) = std::fs::remove_file(open.log.wal()) {
+                tracing::debug!(wal = %open.log.wal().display(), %error, "left an empty WAL");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Fails when the database is closed, broken, or its commits are not durable.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(error) = self.end.get() {
+            return Err(error.clone());
+        }
+        match self.log.failure() {
+            None => Ok(()),
+            Some(cause) => {
+                tracing::debug!(%cause, "refused work after a failed sync");
+                Err(self.break_with(Error::broken(NOT_DURABLE)))
+            }
+        }
+    }
+
+    /// Ends the database for good; the first reason is the one that is reported.
+    pub(crate) fn break_with(&self, error: Error) -> Error {
+        self.end.get_or_init(|| error).clone()
+    }
+
+    /// The error of a failed statement. Breaks the database where the transaction is lost.
+    pub(crate) fn fail(&self, failure: Failure) -> Error {
+        let lost = self.transaction.is_open() && self.connection.is_autocommit();
+        let text = failure.text.as_str();
+        if matches!(
+            failure.code,
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_CORRUPT_INDEX | ffi::SQLITE_NOTADB
+        ) {
+            tracing::error!(database = %self.log.database().display(), %text, "damaged file");
+        }
+        match failure.primary() {
+            ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN => {
+                tracing::error!(database = %self.log.database().display(), %text, "disk error");
+                self.break_with(Error::broken(text))
+            }
+            _ if lost => self.break_with(Error::broken(text)),
+            ffi::SQLITE_INTERRUPT => Error::AppInterrupted { message: text.into() },
+            ffi::SQLITE_TOOBIG | ffi::SQLITE_NOMEM | ffi::SQLITE_FULL => Error::limit(text),
+            _ => Error::sql(text),
+        }
+    }
+
+    /// Copies the WAL into the database; false while a cursor is open.
+    fn checkpoint(&self, mode: Checkpoint) -> Result<bool, Error> {
+        match self.connection.checkpoint(mode) {
+            Ok(()) => Ok(true),
+            Err(failure) if matches!(failure.primary(), ffi::SQLITE_LOCKED | ffi::SQLITE_BUSY) => {
+                Ok(false)
+            }
+            Err(failure) => Err(self.break_with(Error::broken(failure.text))),
+        }
+    }
+
+    /// Compiles a text, running all its statements but the last on the way: a later statement may
+    /// need the tables of an earlier one.
+    fn compile(&self, sql: &str) -> Result<Rc<Compiled>, Error> {
+        let mut prelude = Vec::new();
+        let mut rest = sql;
+        loop {
+            let (statement, behind) = self.compile_first(rest)?;
+            let statement = statement.ok_or_else(|| Error::sql(NO_STATEMENT))?;
+            rest = behind.trim_start_matches(is_sql_space);
+            if rest.is_empty() {
+                let compiled = Compiled { prelude, last: statement, busy: Cell::new(false) };
+                let compiled = Rc::new(compiled);
+                self.texts.borrow_mut().keep(sql, &compiled);
+                return Ok(compiled);
+            }
+            if statement.parameters() > 0 {
+                return Err(Error::sql(BINDINGS_IN_PRELUDE));
+            }
+            self.run(&statement)?;
+            prelude.push(statement);
+        }
+    }
+
+    fn compile_first<'sql>(&self, sql: &'sql str) -> Result<(Option<Statement>, &'sql str), Error> {
+        let hooks = self.connection.hooks();
+        hooks.forget();
+        let compiled = Statement::compile(&self.connection, sql);
+        let seen = hooks.seen.get();
+        let (mut statement, rest) = compiled.map_err(|failure| match failure.primary() {
+            ffi::SQLITE_AUTH if seen.transaction => Error::sql(USE_TRANSACTION_API),
+            _ => self.fail(failure),
+        })?;
+        if seen.alter && mentions_reserved_name(&sql[..sql.len() - rest.len()]) {
+            let failure = Failure::new(ffi::SQLITE_AUTH, "not authorized", None);
+            return Err(Error::sql(failure.text));
+        }
+        if let Some(statement) = statement.as_mut().filter(|_| seen.optimize) {
+            statement.set_writes();
+        }
+        Ok((statement, rest))
+    }
+
+    /// Runs a user's statement for its effect and drops its rows.
+    fn run(&self, statement: &Statement) -> Result<(), Error> {
+        if statement.writes() {
+            self.begin()?;
+        }
+        // All of a reading statement that anybody could notice is its first step.
+        while self.step(statement)? == Step::Row && statement.writes() {}
+        statement.reset();
+        Ok(())
+    }
+
+    /// Runs one of the runtime's statements for its effect; `read` sees its first step.
+    pub(crate) fn run_runtime<T>(
+        &self,
+        prepared: &Prepared,
+        bindings: &[ValueRef<'_>],
+        read: impl FnOnce(&Statement, Step) -> T,
+    ) -> Result<T, Error> {
+        let run = || {
+            let statement = prepared.on(&self.connection)?;
+            let outcome = step_bound(statement, bindings).map(|step| read(statement, step));
+            // Also on failure: the bindings are borrowed.
+            statement.clear();
+            outcome
+        };
+        self.connection.as_runtime(run).map_err(|failure| self.fail(failure))
+    }
+
+    /// One step of a user's statement.
+    pub(crate) fn step(&self, statement: &Statement) -> Result<Step, Error> {
+        statement.step().map_err(|failure| self.fail(failure))
+    }
+}
+
+fn step_bound(statement: &Statement, bindings: &[ValueRef<'_>]) -> Result<Step, Failure> {
+    for (index, value) in bindings.iter().enumerate() {
+        // SAFETY: `run_runtime` clears the bindings before it returns, and they outlive it.
+        unsafe { statement.bind_borrowed(index + 1, *value)? };
+    }
+    statement.step()
+}
+
+/// Caps the memory of all databases of the process together; 0 lifts the cap. A statement that
+/// passes it fails, and its transaction with it (ST-35).
+pub fn set_heap_limit(bytes: u64) {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    // SAFETY: the call is thread-safe and has no pointers.
+    unsafe { ffi::sqlite3_hard_heap_limit64(bytes) };
+}
+
+/// White space of SQL.
+fn is_sql_space(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\n' | '\r' | '\x0c')
+}
+
+/// Bytes in the WAL that make a checkpoint worth its two syncs: SQLite's own default.
+pub const WAL_BYTES_MAX: u64 = 4 << 20;
+
+/// A page of the WAL with its header.
+const WAL_FRAME_BYTES: u64 = 4096 + 24;
+
+const SIZE: &str = "SELECT ((SELECT page_count FROM pragma_page_count) \
+     - (SELECT freelist_count FROM pragma_freelist_count)) \
+     * (SELECT page_size FROM pragma_page_size)";
+
+const NO_STATEMENT: &str = "SQL code did not contain a statement.";
+const WRONG_BINDINGS: &str = "Wrong number of parameter bindings for SQL query.";
+const BINDINGS_IN_PRELUDE: &str = "When executing multiple SQL statements in a single call, only \
+     the last statement can have parameters.";
+const USE_TRANSACTION_API: &str = "To execute a transaction, please use the \
+     state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN \
+     TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will \
+     automatically roll back on exceptions, and because it interacts correctly with Durable \
+     Objects' automatic atomic write coalescing.";
+const CLOSED: &str = "SQLite query was canceled because the database was deleted.";
+/// The host's reason is in the log; user code cannot act on it.
+const NOT_DURABLE: &str = "Durable Object storage is no longer accessible: the disk failed.";

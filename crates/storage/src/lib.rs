@@ -1,0 +1,38 @@
+//! SQLite files and their durability: the only room that names SQLite.
+//!
+//! A [`Database`] and its cursors live on one thread. Writes gather in one implicit transaction;
+//! [`Database::commit`] ends it without waiting for the disk and hands the commit to a
+//! [`DurabilitySink`], which reports when it is on disk. Nothing here knows V8, HTTP or actors:
+//! holding messages back until then is the caller's part.
+
+pub mod append_log;
+pub mod authorizer;
+pub mod cursor;
+pub mod data_dir;
+pub mod database;
+pub mod database_file;
+pub mod durability;
+pub mod error;
+pub mod kv;
+pub mod metadata;
+pub mod sync_pool;
+pub mod transaction;
+pub mod value;
+
+mod connection;
+mod result_code;
+mod statement;
+mod statement_cache;
+#[cfg(test)]
+mod tests;
+
+pub use append_log::AppendLog;
+pub use cursor::Cursor;
+pub use data_dir::DataDir;
+pub use database::{Database, set_heap_limit};
+pub use database_file::delete_database;
+pub use durability::{CommitLog, Durability, DurabilitySink};
+pub use error::Error;
+pub use kv::{KvCursor, KvList};
+pub use sync_pool::SyncPool;
+pub use value::{Value, ValueRef};

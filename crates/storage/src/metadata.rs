@@ -1,0 +1,126 @@
+//! The runtime's own numbers in a database (`spec/workers.md` 4.9).
+//!
+//! `_cf_METADATA(key INTEGER PRIMARY KEY, value BLOB)`, as workerd lays it out: key 1 is the time
+//! of the alarm in nanoseconds. Created with the first write, within the implicit transaction.
+
+use std::cell::Cell;
+
+use crate::database::{Database, Open};
+use crate::error::Error;
+use crate::statement::{Prepared, Step};
+use crate::value::ValueRef;
+
+/// The key of the alarm's time, in nanoseconds since the epoch.
+pub const ALARM: i64 = 1;
+
+/// The statements of the table, and what is known of it.
+pub(crate) struct Statements {
+    // True when it is known to exist.
+    exists: Cell<bool>,
+    look: Prepared,
+    create: Prepared,
+    read: Prepared,
+    write: Prepared,
+}
+
+impl Database {
+    /// The number under `key`; `None` when it was never set, or set to nothing.
+    ///
+    /// # Errors
+    /// As [`Database::exec`].
+    pub fn metadata(&self, key: i64) -> Result<Option<i64>, Error> {
+        let open = &self.open;
+        open.check()?;
+        if !open.metadata_exists()? {
+            return Ok(None);
+        }
+        open.run_runtime(&open.metadata.read, &[ValueRef::Integer(key)], |statement, step| {
+            // SAFETY: the value is copied before the statement is reset.
+            match unsafe { statement.value(0) } {
+                Ok(ValueRef::Integer(number)) if step == Step::Row => Some(number),
+                _ => None,
+            }
+        })
+    }
+
+    /// Sets the number under `key`, or sets it to nothing. A write like any other: it is part of
+    /// the implicit transaction.
+    ///
+    /// # Errors
+    /// As [`Database::exec`].
+    pub fn set_metadata(&self, key: i64, number: Option<i64>) -> Result<(), Error> {
+        let open = &self.open;
+        open.check()?;
+        open.begin()?;
+        if !open.metadata_exists()? {
+            open.run_runtime(&open.metadata.create, &[], |_, _| ())?;
+            open.metadata.exists.set(true);
+        }
+        let number = number.map_or(ValueRef::Null, ValueRef::Integer);
+        open.run_runtime(&open.metadata.write, &[ValueRef::Integer(key), number], |_, _| ())
+    }
+}
+
+impl Open {
+    fn metadata_exists(&self) -> Result<bool, Error> {
+        if !self.metadata.exists.get() {
+            let found = self.run_runtime(&self.metadata.look, &[], |_, step| step == Step::Row)?;
+            self.metadata.exists.set(found);
+        }
+        Ok(self.metadata.exists.get())
+    }
+}
+
+impl Statements {
+    pub(crate) fn new() -> Statements {
+        Statements {
+            exists: Cell::new(false),
+            look: Prepared::new("SELECT 1 FROM sqlite_schema WHERE name = '_cf_METADATA'"),
+            create: Prepared::new(
+                "CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)",
+            ),
+            read: Prepared::new("SELECT value FROM _cf_METADATA WHERE key = ?"),
+            write: Prepared::new(
+                "INSERT INTO _cf_METADATA VALUES (?, ?) \
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+            ),
+        }
+    }
+
+    /// Called by a rollback, which may have removed the table.
+    pub(crate) fn forget_table(&self) {
+        self.exists.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Fixture;
+
+    #[test]
+    fn numbers_follow_the_transaction() {
+        let (fixture, database) = Fixture::new();
+        assert_eq!(database.metadata(ALARM).unwrap(), None);
+        database.set_metadata(ALARM, Some(i64::MAX)).unwrap();
+        database.roll_back_all();
+        assert_eq!(database.metadata(ALARM).unwrap(), None);
+        database.set_metadata(ALARM, Some(5)).unwrap();
+        database.commit().unwrap().unwrap();
+        database.savepoint().unwrap();
+        database.set_metadata(ALARM, None).unwrap();
+        assert_eq!(database.metadata(ALARM).unwrap(), None);
+        database.roll_back().unwrap();
+        drop(database);
+        assert_eq!(fixture.open().metadata(ALARM).unwrap(), Some(5));
+    }
+
+    #[test]
+    fn user_sql_does_not_reach_them() {
+        let (_fixture, database) = Fixture::new();
+        database.set_metadata(ALARM, Some(5)).unwrap();
+        let refused = database.exec("SELECT value FROM _cf_METADATA", &[]).map(|_| ());
+        let expect = "access to _cf_METADATA.value is prohibited: SQLITE_AUTH";
+        assert_eq!(refused.unwrap_err().message(), expect);
+    }
+}

@@ -1,0 +1,262 @@
+//! The implicit transaction and its savepoints.
+//!
+//! Writes open it, [`Database::commit`] ends it without a sync and hands the commit to the sink.
+//! Numbers count the commits of this opening from 1. Savepoints nest inside and need no names
+//! (`spec/workers.md` ST-39).
+
+use std::cell::{Cell, RefCell};
+
+use rusqlite::ffi;
+
+use crate::database::{Database, Open};
+use crate::error::Error;
+use crate::result_code::Failure;
+use crate::statement::{Prepared, Statement};
+
+/// The transaction state of an open database.
+pub(crate) struct Transaction {
+    is_open: Cell<bool>,
+    depth: Cell<usize>,
+    // Pages in the WAL after the newest commit, and those of them that were copied since.
+    wal_pages: Cell<u32>,
+    copied_pages: Cell<u32>,
+    begin: Prepared,
+    commit: Prepared,
+    roll_back: Prepared,
+    savepoints: RefCell<Vec<Savepoint>>,
+}
+
+/// The statements of one nesting depth.
+struct Savepoint {
+    start: Statement,
+    release: Statement,
+    roll_back: Statement,
+}
+
+impl Database {
+    /// True while the implicit transaction is open, which a write opened.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.open.transaction.is_open()
+    }
+
+    /// The number of the newest commit; 0 before the first.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.open.log.handed_in()
+    }
+
+    /// The number of the newest commit that is on disk; 0 before the first.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.open.log.durable()
+    }
+
+    /// Ends the implicit transaction and hands it to the sink; does not wait for the disk.
+    /// Returns its number, or `None` when nothing was written.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when it cannot be committed, also because constraints are violated
+    /// (ST-34): it is rolled back and the database refuses all work. [`Error::Bug`] while a
+    /// savepoint is open.
+    pub fn commit(&self) -> Result<Option<u64>, Error> {
+        let open = &self.open;
+        let transaction = &open.transaction;
+        open.check()?;
+        if !transaction.is_open() {
+            return Ok(None);
+        }
+        if transaction.depth.get() > 0 {
+            return Err(Error::Bug { place: "storage: commit inside a savepoint" });
+        }
+        open.log.open_files().map_err(|error| {
+            tracing::error!(%error, "cannot commit");
+            open.break_with(Error::broken(error.message()))
+        })?;
+        let hooks = open.connection.hooks();
+        hooks.wal_pages.take();
+        if let Err(failure) = open.run_own(&transaction.commit) {
+            return Err(open.lose_commit(&failure));
+        }
+        transaction.is_open.set(false);
+        let Some(pages) = hooks.wal_pages.take() else { return Ok(None) };
+        transaction.wal_grew_to(pages);
+        if let Err(failure) = open.connection.sync_normally() {
+            return Err(open.break_with(Error::broken(failure.text)));
+        }
+        let number = open.log.hand_in();
+        open.sink.commit(&open.log, number);
+        Ok(Some(number))
+    }
+
+    /// Gives up everything since the last commit, savepoints too. Does nothing without writes.
+    pub fn roll_back_all(&self) {
+        self.open.roll_back_all();
+    }
+
+    /// Opens a savepoint inside the implicit transaction, which it opens where needed.
+    ///
+    /// # Errors
+    /// [`Error::AppLimit`] beyond [`SAVEPOINT_DEPTH_MAX`], else as [`Database::exec`].
+    pub fn savepoint(&self) -> Result<(), Error> {
+        let open = &self.open;
+        open.check()?;
+        let depth = open.transaction.depth.get();
+        if depth == SAVEPOINT_DEPTH_MAX {
+            return Err(Error::limit(TOO_DEEP));
+        }
+        open.begin()?;
+        open.run_savepoint(depth, |savepoint| &savepoint.start)?;
+        open.transaction.depth.set(depth + 1);
+        Ok(())
+    }
+
+    /// Keeps what was done since the innermost savepoint, and forgets the savepoint.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] without a savepoint, else as [`Database::exec`].
+    pub fn release(&self) -> Result<(), Error> {
+        let open = &self.open;
+        let depth = open.innermost()?;
+        open.run_savepoint(depth, |savepoint| &savepoint.release)?;
+        open.transaction.depth.set(depth);
+        Ok(())
+    }
+
+    /// Gives up what was done since the innermost savepoint, and forgets the savepoint.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release).
+    pub fn roll_back(&self) -> Result<(), Error> {
+        let open = &self.open;
+        let depth = open.innermost()?;
+        open.forget_tables();
+        open.run_savepoint(depth, |savepoint| &savepoint.roll_back)?;
+        open.run_savepoint(depth, |savepoint| &savepoint.release)?;
+        open.transaction.depth.set(depth);
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Opens the implicit transaction where it is not open.
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        if self.transaction.is_open.get() {
+            return Ok(());
+        }
+        self.run_own(&self.transaction.begin).map_err(|failure| self.fail(failure))?;
+        self.transaction.is_open.set(true);
+        Ok(())
+    }
+
+    fn roll_back_all(&self) {
+        self.forget_tables();
+        self.transaction.depth.set(0);
+        if !self.transaction.is_open.replace(false) || self.connection.is_autocommit() {
+            return;
+        }
+        if let Err(failure) = self.run_own(&self.transaction.roll_back) {
+            // Without a way back the handle would show data that was given up.
+            self.break_with(Error::broken(failure.text));
+        }
+    }
+
+    /// A rollback may take away the tables of the runtime that were created in it.
+    fn forget_tables(&self) {
+        self.kv.forget_table();
+        self.metadata.forget_table();
+    }
+
+    /// Rolls back a transaction that did not commit, and ends the database.
+    fn lose_commit(&self, failure: &Failure) -> Error {
+        self.roll_back_all();
+        let violated = failure.primary() == ffi::SQLITE_CONSTRAINT;
+        let reset = if violated { CONSTRAINTS_VIOLATED } else { "" };
+        let database = self.log.database().display();
+        tracing::warn!(%database, cause = failure.text, "no commit");
+        self.break_with(Error::broken(format!("{reset}{}", failure.text)))
+    }
+
+    fn run_own(&self, prepared: &Prepared) -> Result<(), Failure> {
+        self.connection.as_runtime(|| prepared.on(&self.connection)?.run())
+    }
+
+    /// The depth of the innermost savepoint, counted from 0.
+    fn innermost(&self) -> Result<usize, Error> {
+        self.check()?;
+        let depth = self.transaction.depth.get().checked_sub(1);
+        depth.ok_or(Error::Bug { place: "storage: no savepoint is open" })
+    }
+
+    fn run_savepoint(
+        &self,
+        depth: usize,
+        choose: impl FnOnce(&Savepoint) -> &Statement,
+    ) -> Result<(), Error> {
+        let run = || {
+            let mut savepoints = self.transaction.savepoints.borrow_mut();
+            if savepoints.len() == depth {
+                savepoints.push(self.prepare_savepoint(depth)?);
+            }
+            choose(&savepoints[depth]).run()
+        };
+        self.connection.as_runtime(run).map_err(|failure| self.fail(failure))
+    }
+
+    fn prepare_savepoint(&self, depth: usize) -> Result<Savepoint, Failure> {
+        let prepare = |verb: &str| {
+            let sql = format!("{verb} _cf_sync_savepoint_{depth}");
+            let (statement, _) = Statement::compile(&self.connection, &sql)?;
+            Ok(statement.expect("the text holds a statement"))
+        };
+        Ok(Savepoint {
+            start: prepare("SAVEPOINT")?,
+            release: prepare("RELEASE")?,
+            roll_back: prepare("ROLLBACK TO")?,
+        })
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new() -> Transaction {
+        Transaction {
+            is_open: Cell::new(false),
+            depth: Cell::new(0),
+            wal_pages: Cell::new(0),
+            copied_pages: Cell::new(0),
+            begin: Prepared::new("BEGIN"),
+            commit: Prepared::new("COMMIT"),
+            roll_back: Prepared::new("ROLLBACK"),
+            savepoints: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.get()
+    }
+
+    /// Pages in the WAL that a checkpoint would copy.
+    pub(crate) fn uncopied_pages(&self) -> u32 {
+        self.wal_pages.get() - self.copied_pages.get()
+    }
+
+    /// A checkpoint copied all pages.
+    pub(crate) fn copied(&self) {
+        self.copied_pages.set(self.wal_pages.get());
+    }
+
+    /// A commit wrote. Where that did not lengthen the WAL, it began anew, all being copied.
+    fn wal_grew_to(&self, pages: u32) {
+        if pages <= self.wal_pages.replace(pages) {
+            self.copied_pages.set(0);
+        }
+    }
+}
+
+/// Nested transactions: far beyond what code written by hand needs.
+pub const SAVEPOINT_DEPTH_MAX: usize = 64;
+
+const TOO_DEEP: &str = "Transactions are nested too deeply; the maximum depth is 64.";
+const CONSTRAINTS_VIOLATED: &str = "Durable Object was reset and rolled back to its last known \
+     good state because the application left the database in a state where constraints were \
+     violated: ";

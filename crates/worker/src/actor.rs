@@ -1,0 +1,311 @@
+//! One stateful instance with its database and its gates: a Durable Object or a facet.
+//!
+//! Events wait while the instance is constructed and while it blocks concurrency. Every answer
+//! passes the output gate. A broken actor never serves again; whoever holds its place starts a
+//! new one at the next event.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use storage::Database;
+use tokio::sync::oneshot;
+
+use crate::actor_id::ActorId;
+use crate::entrypoint::Serialized;
+use crate::error::Error;
+use crate::event::{Entry, Event, EventKind, Outgoing};
+use crate::facet::FacetSlot;
+use crate::gate::{OutputGate, Passage};
+use crate::limits::ACTOR_WAITING_MAX;
+use crate::namespace::Root;
+use crate::shard::Shard;
+use crate::worker::Worker;
+
+/// An actor that runs in an isolate of its shard.
+pub struct Actor {
+    /// What it is and where it belongs.
+    pub identity: Identity,
+    /// Facets it started or is starting, by name.
+    pub facets: RefCell<HashMap<String, Rc<FacetSlot>>>,
+    index: Cell<u32>,
+    token: u64,
+    worker: Rc<Worker>,
+    database: OnceCell<Database>,
+    is_dirty: Cell<bool>,
+    gate: RefCell<OutputGate<Outgoing>>,
+    state: RefCell<State>,
+}
+
+/// What an actor is, as its instance sees it.
+pub struct Identity {
+    /// `ctx.id`.
+    pub id: Name,
+    /// The exported class.
+    pub class: String,
+    /// `ctx.props`.
+    pub props: Option<Serialized>,
+    /// The tree of facets it belongs to.
+    pub root: Rc<Root>,
+    /// Its number in the tree; 0 is the root.
+    pub number: u16,
+    /// Levels between it and the root.
+    pub depth: usize,
+}
+
+/// What `ctx.id` is (FA-11).
+#[derive(Debug, Clone)]
+pub enum Name {
+    /// A `DurableObjectId`.
+    Id(ActorId),
+    /// A plain string that a supervisor chose for its facet.
+    Text(String),
+}
+
+enum State {
+    /// The instance is being constructed or blocks concurrency.
+    Waiting { constructed: bool, blocked: u32, events: Vec<Event> },
+    Running,
+    Broken(Error),
+}
+
+impl Actor {
+    /// Adds an actor to a running worker and starts its construction.
+    ///
+    /// # Errors
+    /// [`Error::AppNoHandler`] when the worker exports no such class.
+    pub(crate) fn start(worker: Rc<Worker>, identity: Identity) -> Result<Rc<Actor>, Error> {
+        let class = &identity.class;
+        if worker.instance.export(class) != Some(crate::instance::ExportKind::ActorClass) {
+            let text = format!("Worker has no such Durable Object class: {class}");
+            return Err(Error::AppNoHandler(text.into()));
+        }
+        let shard = Rc::clone(worker.instance.shard());
+        let actor = Rc::new(Actor {
+            identity,
+            facets: RefCell::default(),
+            index: Cell::new(0),
+            token: shard.next_number(),
+            worker,
+            database: OnceCell::new(),
+            is_dirty: Cell::new(false),
+            gate: RefCell::default(),
+            state: RefCell::new(State::Waiting {
+                constructed: false,
+                blocked: 0,
+                events: Vec::new(),
+            }),
+        });
+        let instance = &actor.worker.instance;
+        actor.index.set(instance.add_actor(Rc::clone(&actor)));
+        shard.add_token(actor.token, &actor);
+        instance.deliver(Event {
+            actor: Some(Rc::clone(&actor)),
+            entry: Entry::default(),
+            kind: EventKind::Construct,
+        });
+        Ok(actor)
+    }
+
+    /// The number by which its isolate knows it.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index.get()
+    }
+
+    /// The worker whose code it runs.
+    #[must_use]
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    fn shard(&self) -> &Rc<Shard> {
+        self.worker.instance.shard()
+    }
+
+    /// Why it is broken, if so.
+    #[must_use]
+    pub fn broken(&self) -> Option<Error> {
+        match &*self.state.borrow() {
+            State::Broken(error) => Some(error.clone()),
+            State::Waiting { .. } | State::Running => None,
+        }
+    }
+
+    /// Delivers an event, or lets it wait until the instance takes events.
+    pub(crate) fn deliver(self: &Rc<Self>, kind: EventKind) {
+        let event = Event { actor: Some(Rc::clone(self)), entry: Entry::default(), kind };
+        match &mut *self.state.borrow_mut() {
+            State::Broken(error) => return event.fail(error.clone()),
+            State::Waiting { events, .. } if events.len() >= ACTOR_WAITING_MAX => {
+                return event.fail(Error::OverloadQueue);
+            }
+            State::Waiting { events, .. } => return events.push(event),
+            State::Running => {}
+        }
+        self.worker.instance.deliver(event);
+    }
+
+    /// The constructor has returned.
+    pub(crate) fn constructed(&self) {
+        if let State::Waiting { constructed, .. } = &mut *self.state.borrow_mut() {
+            *constructed = true;
+        }
+        self.open_if_ready();
+    }
+
+    /// Holds events back until as many [`unblock`](Self::unblock) calls came (DO-9).
+    pub fn block(&self) {
+        let mut state = self.state.borrow_mut();
+        match &mut *state {
+            State::Waiting { blocked, .. } => *blocked += 1,
+            State::Running => {
+                *state = State::Waiting { constructed: true, blocked: 1, events: Vec::new() };
+            }
+            State::Broken(_) => {}
+        }
+    }
+
+    /// Ends one [`block`](Self::block).
+    pub fn unblock(&self) {
+        if let State::Waiting { blocked, .. } = &mut *self.state.borrow_mut() {
+            *blocked = blocked.saturating_sub(1);
+        }
+        self.open_if_ready();
+    }
+
+    fn open_if_ready(&self) {
+        let events = match &mut *self.state.borrow_mut() {
+            state @ State::Waiting { constructed: true, blocked: 0, .. } => {
+                std::mem::replace(state, State::Running)
+            }
+            _ => return,
+        };
+        if let State::Waiting { events, .. } = events {
+            events.into_iter().for_each(|event| self.worker.instance.deliver(event));
+        }
+    }
+
+    /// Where its database lies.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        self.identity.root.database_path(self.identity.number)
+    }
+
+    /// Uses its database, opening it at the first use; afterwards a commit is scheduled if the
+    /// use left writes.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when the database cannot be opened, and what made the actor
+    /// unusable.
+    pub fn with_database<R>(
+        self: &Rc<Self>,
+        f: impl FnOnce(&Database) -> Result<R, storage::Error>,
+    ) -> Result<Result<R, storage::Error>, Error> {
+        if let Some(error) = self.broken() {
+            return Err(error);
+        }
+        let database = match self.database.get() {
+            Some(database) => database,
+            None => {
+                let durability = self.shard().durability(self.token);
+                let database = Database::open(&self.database_path(), &durability)
+                    .map_err(|error| Error::BrokenStorage(Arc::from(error.to_string())))?;
+                self.database.get_or_init(|| database)
+            }
+        };
+        let result = f(database);
+        if database.is_dirty() && !self.is_dirty.replace(true) {
+            self.shard().add_dirty(Rc::clone(self));
+        }
+        Ok(result)
+    }
+
+    /// Commits the writes of the turns since the last commit.
+    pub(crate) fn commit(&self) {
+        self.is_dirty.set(false);
+        let Some(database) = self.database.get() else { return };
+        if let Err(error) = database.commit() {
+            self.break_with(&Error::BrokenStorage(Arc::from(error.message())));
+        }
+    }
+
+    /// The sync pool reports progress on its database.
+    pub(crate) fn durable(&self, commit: Result<u64, storage::Error>) {
+        match commit {
+            Ok(commit) => {
+                let open = self.gate.borrow_mut().durable(commit);
+                open.into_iter().for_each(Outgoing::send);
+            }
+            Err(error) => self.break_with(&Error::BrokenStorage(Arc::from(error.message()))),
+        }
+    }
+
+    /// The newest commit that a message sent now may reveal.
+    fn reveals(&self) -> u64 {
+        let Some(database) = self.database.get() else { return 0 };
+        database.committed() + u64::from(database.is_dirty())
+    }
+
+    /// Brings a message to the output gate.
+    pub(crate) fn leave(&self, outgoing: Outgoing) {
+        let passage = self.gate.borrow_mut().pass(self.reveals(), outgoing);
+        match passage {
+            Passage::Open(outgoing) => outgoing.send(),
+            Passage::Held => {}
+            Passage::Broken(outgoing, error) => outgoing.fail(error),
+        }
+    }
+
+    /// Something to wait for before a request may leave; `None` if it may leave now.
+    pub(crate) fn signal_when_durable(&self) -> Option<oneshot::Receiver<Result<(), Error>>> {
+        let (signal, waiter) = oneshot::channel();
+        let passage = self.gate.borrow_mut().pass(self.reveals(), Outgoing::Signal(signal));
+        match passage {
+            Passage::Open(_) => None,
+            Passage::Held => Some(waiter),
+            Passage::Broken(outgoing, error) => {
+                outgoing.fail(error);
+                Some(waiter)
+            }
+        }
+    }
+
+    /// Ends it for good: uncommitted writes are dropped, whoever waits gets `error`, and its
+    /// facets end with it (FA-22, FA-37).
+    pub fn break_with(&self, error: &Error) {
+        let state = std::mem::replace(&mut *self.state.borrow_mut(), State::Broken(error.clone()));
+        match state {
+            State::Broken(earlier) => {
+                *self.state.borrow_mut() = State::Broken(earlier);
+                return;
+            }
+            State::Waiting { events, .. } => {
+                events.into_iter().for_each(|event| event.fail(error.clone()));
+            }
+            State::Running => {}
+        }
+        let held = self.gate.borrow_mut().break_with(error.clone());
+        held.into_iter().for_each(|outgoing| outgoing.fail(error.clone()));
+        if let Some(database) = self.database.get() {
+            database.roll_back_all();
+        }
+        for (_, facet) in self.facets.take() {
+            facet.break_with(error);
+        }
+        self.worker.instance.remove_actor(self.index.get(), error);
+        self.shard().remove_token(self.token);
+        self.shard().forget_root(&self.identity, self.token);
+    }
+
+    /// The number that no other actor of the shard has.
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
+}
+
+/// A facet's or caller's weak view of an actor.
+pub type WeakActor = Weak<Actor>;

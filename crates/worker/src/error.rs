@@ -1,0 +1,128 @@
+//! What can go wrong between an event and its answer, named by who must act.
+//!
+//! Every variant has one stable [`Error::code`], documented in `docs/errors.md`; the mapping to
+//! JavaScript lives in `ops`, the one to HTTP in `network`, the one to REST in `control`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use isolate::Condemned;
+pub use isolate::{SourcePosition, StartError, StartStage};
+
+/// The failure of an event. Cheap to clone: many waiting events can fail with one cause.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// User code threw; the caller gets what it threw.
+    #[error("{0}")]
+    AppThrew(Arc<Thrown>),
+    /// The modules of a worker break a rule that is checked before they are compiled.
+    #[error("{0}")]
+    AppCode(Arc<Thrown>),
+    /// The worker did not start: it does not compile, link or evaluate.
+    #[error("{0}")]
+    AppStart(Arc<StartError>),
+    /// The worker started but has nothing that could take this event.
+    #[error("{0}")]
+    AppNoHandler(Arc<str>),
+    /// A turn of JavaScript ran longer than its CPU limit; the isolate is gone.
+    #[error("Worker exceeded its CPU time limit of {limit_ms} ms.")]
+    AppCpu {
+        /// The limit that was passed, in milliseconds.
+        limit_ms: u64,
+    },
+    /// The isolate reached its heap limit and is gone.
+    #[error("Worker has exceeded memory limit.")]
+    AppMemory,
+    /// Too many events wait for the same actor or worker; try again later.
+    #[error("Durable Object is overloaded. Too many requests queued.")]
+    OverloadQueue,
+    /// The actor was reset: aborted, deleted, evicted, or its isolate is gone.
+    #[error("{0}")]
+    BrokenReset(Arc<Thrown>),
+    /// The actor's storage failed; nothing that was not durable has been acknowledged.
+    #[error("{0}")]
+    BrokenStorage(Arc<str>),
+    /// The process is shutting down and takes no new events.
+    #[error("the server is shutting down; try again")]
+    OverloadShutdown,
+    /// A defect of ours; the text says where.
+    #[error("internal error; reference = {0}")]
+    Bug(Arc<str>),
+}
+
+/// A JavaScript exception, as it crosses isolates (`spec/workers.md` DO-38).
+#[derive(Debug, Clone, Default)]
+pub struct Thrown {
+    /// `Error`, `TypeError`, a `DOMException` name …
+    pub name: String,
+    /// The message without the name.
+    pub message: String,
+    /// The stack as the throwing isolate rendered it; for logs, not for other tenants.
+    pub stack: Option<String>,
+}
+
+impl Error {
+    /// An error of [`Error::AppCode`].
+    pub fn app_code(name: &str, message: impl Into<String>) -> Error {
+        Error::AppCode(Arc::new(Thrown { name: name.into(), message: message.into(), stack: None }))
+    }
+
+    /// An error of [`Error::BrokenReset`] with the JavaScript class `Error`.
+    pub fn reset(message: impl Into<String>) -> Error {
+        let message = message.into();
+        Error::BrokenReset(Arc::new(Thrown { name: "Error".into(), message, stack: None }))
+    }
+
+    /// An internal error; `place` is what a maintainer searches for.
+    pub fn bug(place: impl Into<String>) -> Error {
+        Error::Bug(Arc::from(place.into()))
+    }
+
+    /// The stable code of this error, as in `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::AppThrew(_) => "exception",
+            Error::AppCode(_) => "code",
+            Error::AppStart(start) => match start.stage {
+                StartStage::Syntax => "syntax",
+                StartStage::Link => "link",
+                StartStage::Startup => "startup",
+            },
+            Error::AppNoHandler(_) => "no_handler",
+            Error::AppCpu { .. } => "cpu_limit",
+            Error::AppMemory => "memory_limit",
+            Error::OverloadQueue => "overloaded",
+            Error::OverloadShutdown => "shutting_down",
+            Error::BrokenReset(_) => "reset",
+            Error::BrokenStorage(_) => "storage",
+            Error::Bug(_) => "internal",
+        }
+    }
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+impl From<isolate::Error> for Error {
+    fn from(error: isolate::Error) -> Error {
+        match error {
+            isolate::Error::AppStart(start) => Error::AppStart(Arc::from(start)),
+            isolate::Error::BrokenCondemned(cause) => cause.into(),
+            isolate::Error::Bug(text) => Error::bug(text),
+        }
+    }
+}
+
+impl From<Condemned> for Error {
+    fn from(cause: Condemned) -> Error {
+        match cause {
+            Condemned::Cpu { limit_ms } => Error::AppCpu { limit_ms },
+            Condemned::Memory => Error::AppMemory,
+            Condemned::Terminated => Error::reset("The isolate was terminated."),
+        }
+    }
+}

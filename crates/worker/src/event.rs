@@ -1,0 +1,124 @@
+//! Events inside a shard: what is delivered to an isolate and where its answer goes.
+
+use std::rc::Rc;
+
+use tokio::sync::oneshot;
+
+use crate::actor::Actor;
+use crate::entrypoint::{Call, Serialized};
+use crate::error::Error;
+use crate::message::{Request, Response};
+
+/// One event that an isolate has or will have.
+pub struct Event {
+    /// The actor it is for; `None` for a stateless entrypoint.
+    pub actor: Option<Rc<Actor>>,
+    /// The entrypoint it is for, of a stateless worker.
+    pub entry: Entry,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// An exported entrypoint of a worker, with the props its caller was given.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// The export's name; empty for the default export.
+    pub name: String,
+    /// `ctx.props`, as the supervisor passed them.
+    pub props: Option<Serialized>,
+}
+
+impl Entry {
+    /// True for the default export without props.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.name.is_empty() && self.props.is_none()
+    }
+}
+
+/// The kinds of event, each with the way back for its answer.
+pub enum EventKind {
+    /// `fetch(request)`.
+    Fetch(Option<Request>, Answer<Response>),
+    /// An RPC call.
+    Call(Option<Call>, Answer<Serialized>),
+    /// The construction of the actor's instance.
+    Construct,
+}
+
+/// The way back to whoever waits.
+pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// An answer or a request that leaves an actor, ready to go once the output gate opens.
+pub enum Outgoing {
+    /// The answer to a `fetch` event.
+    Response(Answer<Response>, Result<Response, Error>),
+    /// The answer to an RPC event.
+    Returned(Answer<Serialized>, Result<Serialized, Error>),
+    /// Something outside of the actor that waits for its turn.
+    Signal(Answer<()>),
+}
+
+impl Outgoing {
+    /// Lets it go. A receiver that went away has no use for it.
+    pub fn send(self) {
+        match self {
+            Outgoing::Response(answer, result) => drop(answer.send(result)),
+            Outgoing::Returned(answer, result) => drop(answer.send(result)),
+            Outgoing::Signal(answer) => drop(answer.send(Ok(()))),
+        }
+    }
+
+    /// Tells the receiver why it will never be seen.
+    pub fn fail(self, error: Error) {
+        match self {
+            Outgoing::Response(answer, _) => drop(answer.send(Err(error))),
+            Outgoing::Returned(answer, _) => drop(answer.send(Err(error))),
+            Outgoing::Signal(answer) => drop(answer.send(Err(error))),
+        }
+    }
+}
+
+impl Event {
+    /// Tells whoever waits that the event failed.
+    pub fn fail(self, error: Error) {
+        match self.kind {
+            EventKind::Fetch(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Call(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Construct => {}
+        }
+    }
+}
+
+/// A call of the isolate's dispatch function. The numbers are the protocol with the
+/// JavaScript that drives an isolate from within.
+#[derive(Debug, Clone, Copy)]
+pub enum Delivery {
+    /// `(event, actor)`; actor 0 is the default entrypoint, `u32::MAX` one with name or props.
+    Fetch(u32, u32),
+    /// `(event, actor)`.
+    Call(u32, u32),
+    /// `(event, actor)`.
+    Construct(u32, u32),
+    /// A promise that waits under this number can be settled.
+    Settle(u32),
+    /// A timer is due.
+    Timer(u32),
+    /// This actor is gone; its instance may be collected.
+    Forget(u32),
+}
+
+impl Delivery {
+    /// The three numbers handed to the dispatch function.
+    #[must_use]
+    pub fn numbers(self) -> (u32, u32, u32) {
+        match self {
+            Delivery::Fetch(event, actor) => (0, event, actor),
+            Delivery::Call(event, actor) => (1, event, actor),
+            Delivery::Construct(event, actor) => (2, event, actor),
+            Delivery::Settle(slot) => (3, slot, 0),
+            Delivery::Timer(timer) => (4, timer, 0),
+            Delivery::Forget(actor) => (5, actor, 0),
+        }
+    }
+}

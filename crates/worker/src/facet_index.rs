@@ -1,0 +1,125 @@
+//! The index that gives every facet below a root its number (`spec/workers.md` FA-42), in the
+//! format of workerd's local storage.
+//!
+//! Format: 8 bytes magic, then entries of `u16 parent, u16 length, name`, little-endian; entry
+//! k (from 1) defines number k, number 0 is the root. Reading stops at the first entry that
+//! cannot be right; what follows is a torn write. Pure: the caller does the I/O.
+
+use std::collections::HashMap;
+
+use crate::limits::{FACET_IDS_MAX, FACET_NAME_BYTES_MAX};
+
+/// The first bytes of an index file.
+pub const MAGIC: [u8; 8] = 0xc4cd_ce5b_c5b0_ef57_u64.to_le_bytes();
+
+/// Numbers of all facets that were ever started below one root; they are never reused.
+#[derive(Debug, Default)]
+pub struct FacetIndex {
+    numbers: HashMap<(u16, String), u16>,
+}
+
+impl FacetIndex {
+    /// Reads entries (without the magic); also gives how many bytes of them are sound.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> (FacetIndex, usize) {
+        let mut index = FacetIndex::default();
+        let mut sound = 0;
+        while let Some((parent, name, rest)) = entry(&bytes[sound..]) {
+            let number = index.numbers.len() + 1;
+            let known = index.numbers.contains_key(&(parent, name.to_string()));
+            if usize::from(parent) >= number || known || number > FACET_IDS_MAX {
+                break;
+            }
+            index.insert(parent, name);
+            sound = bytes.len() - rest.len();
+        }
+        (index, sound)
+    }
+
+    /// The number of a facet that was started before.
+    #[must_use]
+    pub fn find(&self, parent: u16, name: &str) -> Option<u16> {
+        self.numbers.get(&(parent, name.to_string())).copied()
+    }
+
+    /// Gives a new facet its number, and the bytes to append to the file before it is used.
+    ///
+    /// `None` when all numbers are taken or the name cannot be stored.
+    pub fn add(&mut self, parent: u16, name: &str) -> Option<(u16, Vec<u8>)> {
+        if name.is_empty() || name.len() > FACET_NAME_BYTES_MAX {
+            return None;
+        }
+        if self.numbers.len() >= FACET_IDS_MAX {
+            return None;
+        }
+        let length = u16::try_from(name.len()).ok()?;
+        let mut bytes = Vec::with_capacity(4 + name.len());
+        bytes.extend_from_slice(&parent.to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        Some((self.insert(parent, name), bytes))
+    }
+
+    /// Numbers of all facets directly below `parent`.
+    #[must_use]
+    pub fn children(&self, parent: u16) -> Vec<u16> {
+        let below = self.numbers.iter().filter(|((p, _), _)| *p == parent);
+        below.map(|(_, number)| *number).collect()
+    }
+
+    fn insert(&mut self, parent: u16, name: &str) -> u16 {
+        let number = u16::try_from(self.numbers.len() + 1).unwrap_or(u16::MAX);
+        self.numbers.insert((parent, name.to_string()), number);
+        number
+    }
+}
+
+fn entry(bytes: &[u8]) -> Option<(u16, &str, &[u8])> {
+    let (parent, bytes) = bytes.split_first_chunk()?;
+    let (length, bytes) = bytes.split_first_chunk()?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    if length == 0 || length > bytes.len() {
+        return None;
+    }
+    let (name, rest) = bytes.split_at(length);
+    Some((u16::from_le_bytes(*parent), std::str::from_utf8(name).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(entries: &[(u16, &str)]) -> Vec<u8> {
+        let mut index = FacetIndex::default();
+        entries.iter().flat_map(|(parent, name)| index.add(*parent, name).unwrap().1).collect()
+    }
+
+    #[test]
+    fn numbers_survive_a_restart() {
+        let bytes = file(&[(0, "app"), (1, "child"), (0, "B\0b")]);
+        let (index, sound) = FacetIndex::parse(&bytes);
+        assert_eq!(sound, bytes.len());
+        assert_eq!(index.find(0, "app"), Some(1));
+        assert_eq!(index.find(1, "child"), Some(2));
+        assert_eq!(index.find(0, "B\0b"), Some(3));
+        assert_eq!(index.children(0).len(), 2);
+    }
+
+    #[test]
+    fn a_torn_tail_is_dropped_and_nothing_else() {
+        let bytes = file(&[(0, "app"), (0, "other")]);
+        for cut in 0..bytes.len() {
+            let (index, sound) = FacetIndex::parse(&bytes[..cut]);
+            assert!(sound <= cut);
+            assert_eq!(index.find(0, "app").is_some(), cut >= 7, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn impossible_entries_end_the_index() {
+        let (index, sound) = FacetIndex::parse(&[5, 0, 1, 0, b'x']);
+        assert_eq!((index.find(5, "x"), sound), (None, 0));
+        let twice = [file(&[(0, "a")]), file(&[(0, "a")])].concat();
+        assert_eq!(FacetIndex::parse(&twice).1, twice.len() / 2);
+    }
+}

@@ -1,0 +1,391 @@
+//! What a running worker shares with the ops of its isolate: its events, the promises that
+//! wait, its actors, its timers.
+//!
+//! Ops reach it through `OpState`. It never enters an isolate: it queues deliveries, and the
+//! shard makes them.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use slab::Slab;
+use tokio::task::AbortHandle;
+
+use crate::actor::Actor;
+use crate::code::WorkerCode;
+use crate::entrypoint::{Call, Serialized};
+use crate::error::Error;
+use crate::event::{Delivery, Entry, Event, EventKind, Outgoing};
+use crate::limits::{TIMERS_MAX, TIMER_MS_MAX};
+use crate::loader::LoaderNamespace;
+use crate::message::{Request, Response};
+use crate::shard::Shard;
+use crate::worker::Worker;
+
+/// The host side of one worker in one isolate.
+pub struct Instance {
+    /// The code it runs.
+    pub code: WorkerCode,
+    shard: Rc<Shard>,
+    worker: OnceCell<Weak<Worker>>,
+    events: RefCell<Slab<Event>>,
+    settled: RefCell<HashMap<u32, Result<Payload, Error>>>,
+    inbox: RefCell<VecDeque<Delivery>>,
+    actors: RefCell<Slab<Rc<Actor>>>,
+    exports: RefCell<HashMap<String, ExportKind>>,
+    timers: RefCell<HashMap<u32, AbortHandle>>,
+    loader: OnceCell<Rc<LoaderNamespace>>,
+    scheduled: Cell<bool>,
+}
+
+/// What a promise of an isolate is settled with.
+pub enum Payload {
+    /// `undefined`.
+    Undefined,
+    /// `null`.
+    Null,
+    /// A `Uint8Array`.
+    Bytes(Bytes),
+    /// A structured clone.
+    Serialized(Serialized),
+    /// A response of another worker.
+    Response(Response),
+}
+
+/// What an export of a worker can be used as (`spec/workers.md` DO-36).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportKind {
+    /// A class that extends `DurableObject`.
+    ActorClass,
+    /// An object with handlers or a class that extends `WorkerEntrypoint`.
+    Entrypoint,
+}
+
+/// How loud a line of a worker's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `console.debug`.
+    Debug,
+    /// `console.log`, `console.info`.
+    Info,
+    /// `console.warn`.
+    Warn,
+    /// `console.error`, and what nobody caught.
+    Error,
+}
+
+impl Instance {
+    pub(crate) fn new(code: WorkerCode, shard: Rc<Shard>) -> Instance {
+        Instance {
+            code,
+            shard,
+            worker: OnceCell::new(),
+            events: RefCell::default(),
+            settled: RefCell::default(),
+            inbox: RefCell::default(),
+            actors: RefCell::default(),
+            exports: RefCell::default(),
+            timers: RefCell::default(),
+            loader: OnceCell::new(),
+            scheduled: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn attach(&self, worker: &Rc<Worker>) {
+        // A second worker cannot exist: `Worker::start` is the only caller.
+        let _ = self.worker.set(Rc::downgrade(worker));
+    }
+
+    /// The shard this instance lives on.
+    #[must_use]
+    pub fn shard(&self) -> &Rc<Shard> {
+        &self.shard
+    }
+
+    /// The worker this is the host side of; `None` while it starts or after it broke.
+    #[must_use]
+    pub fn worker(&self) -> Option<Rc<Worker>> {
+        self.worker.get().and_then(Weak::upgrade)
+    }
+
+    /// The loader binding's namespace of this worker (WL-5).
+    #[must_use]
+    pub fn loader(&self) -> &Rc<LoaderNamespace> {
+        self.loader.get_or_init(|| LoaderNamespace::new(Rc::clone(&self.shard)))
+    }
+
+    /// Notes what the main module exports.
+    pub fn set_exports(&self, exports: impl IntoIterator<Item = (String, ExportKind)>) {
+        self.exports.borrow_mut().extend(exports);
+    }
+
+    /// What an export is; the default export's name is `default`.
+    #[must_use]
+    pub fn export(&self, name: &str) -> Option<ExportKind> {
+        self.exports.borrow().get(name).copied()
+    }
+
+    /// Queues an event for the isolate.
+    pub(crate) fn deliver(&self, event: Event) {
+        if self.events.borrow().len() >= self.shard.limits().queued_events_max {
+            return event.fail(Error::OverloadQueue);
+        }
+        let actor = match &event.actor {
+            Some(actor) => actor.index(),
+            None if event.entry.is_default() => 0,
+            None => NAMED_ENTRY,
+        };
+        let delivery = match event.kind {
+            EventKind::Fetch(..) => Delivery::Fetch,
+            EventKind::Call(..) => Delivery::Call,
+            EventKind::Construct => Delivery::Construct,
+        };
+        let key = self.events.borrow_mut().insert(event);
+        self.queue(delivery(number(key), actor));
+    }
+
+    fn queue(&self, delivery: Delivery) {
+        self.inbox.borrow_mut().push_back(delivery);
+        self.schedule();
+    }
+
+    /// Asks the shard for a turn, unless one is coming.
+    pub(crate) fn schedule(&self) {
+        if !self.scheduled.replace(true)
+            && let Some(worker) = self.worker()
+        {
+            self.shard.make_ready(worker);
+        }
+    }
+
+    /// Asks for another turn after this one.
+    pub(crate) fn reschedule(&self) {
+        self.scheduled.set(false);
+        self.schedule();
+    }
+
+    /// Takes the next delivery of this turn.
+    pub(crate) fn next_delivery(&self) -> Option<Delivery> {
+        let next = self.inbox.borrow_mut().pop_front();
+        if next.is_none() {
+            self.scheduled.set(false);
+        }
+        next
+    }
+
+    /// Adds an actor; gives the number by which the isolate knows it, never 0.
+    pub(crate) fn add_actor(&self, actor: Rc<Actor>) -> u32 {
+        number(self.actors.borrow_mut().insert(actor)) + 1
+    }
+
+    /// The actor the isolate knows by this number.
+    #[must_use]
+    pub fn actor(&self, index: u32) -> Option<Rc<Actor>> {
+        self.actors.borrow().get((index as usize).checked_sub(1)?).cloned()
+    }
+
+    /// All actors that live in this isolate.
+    pub(crate) fn actors(&self) -> Vec<Rc<Actor>> {
+        self.actors.borrow().iter().map(|(_, actor)| Rc::clone(actor)).collect()
+    }
+
+    /// Forgets an actor and fails its events.
+    pub(crate) fn remove_actor(&self, index: u32, error: &Error) {
+        if index == 0 {
+            return;
+        }
+        self.actors.borrow_mut().try_remove(index as usize - 1);
+        self.fail_events(error, |event| {
+            event.actor.as_ref().is_some_and(|actor| actor.index() == index)
+        });
+        self.queue(Delivery::Forget(index));
+    }
+
+    /// Fails the events that `which` picks.
+    pub(crate) fn fail_events(&self, error: &Error, which: impl Fn(&Event) -> bool) {
+        let keys: Vec<usize> =
+            self.events.borrow().iter().filter(|(_, e)| which(e)).map(|(key, _)| key).collect();
+        for key in keys {
+            let event = self.events.borrow_mut().try_remove(key);
+            if let Some(event) = event {
+                event.fail(error.clone());
+            }
+        }
+    }
+
+    /// Stops everything that could still reach the isolate.
+    pub(crate) fn stop(&self) {
+        self.inbox.borrow_mut().clear();
+        self.settled.borrow_mut().clear();
+        for (_, timer) in self.timers.take() {
+            timer.abort();
+        }
+    }
+
+    /// Looks at the request of a `fetch` event; `None` once the event is over.
+    pub fn with_request<R>(&self, event: u32, f: impl FnOnce(&mut Request) -> R) -> Option<R> {
+        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
+            EventKind::Fetch(request, _) => request.as_mut().map(f),
+            _ => None,
+        }
+    }
+
+    /// Takes the whole request of a `fetch` event, to hand it on.
+    #[must_use]
+    pub fn take_request(&self, event: u32) -> Option<Request> {
+        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
+            EventKind::Fetch(request, _) => request.take(),
+            _ => None,
+        }
+    }
+
+    /// Takes the call of an RPC event.
+    #[must_use]
+    pub fn take_call(&self, event: u32) -> Option<Call> {
+        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
+            EventKind::Call(call, _) => call.take(),
+            _ => None,
+        }
+    }
+
+    /// The stateless entrypoint an event is for.
+    #[must_use]
+    pub fn entry(&self, event: u32) -> Option<Entry> {
+        Some(self.events.borrow().get(event as usize)?.entry.clone())
+    }
+
+    /// Settles a `fetch` event.
+    pub fn answer(&self, event: u32, answer: Result<Response, Error>) {
+        let event = self.events.borrow_mut().try_remove(event as usize);
+        let Some(Event { actor, kind: EventKind::Fetch(_, way), .. }) = event else { return };
+        leave(actor, Outgoing::Response(way, answer));
+    }
+
+    /// Settles an RPC event.
+    pub fn answer_call(&self, event: u32, answer: Result<Serialized, Error>) {
+        let event = self.events.borrow_mut().try_remove(event as usize);
+        let Some(Event { actor, kind: EventKind::Call(_, way), .. }) = event else { return };
+        leave(actor, Outgoing::Returned(way, answer));
+    }
+
+    /// Settles whatever kind of event this is with an error.
+    pub fn fail(&self, event: u32, error: Error) {
+        let event = self.events.borrow_mut().try_remove(event as usize);
+        match event {
+            Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) => {
+                actor.break_with(&error);
+            }
+            Some(Event { actor, kind: EventKind::Fetch(_, way), .. }) => {
+                leave(actor, Outgoing::Response(way, Err(error)));
+            }
+            Some(Event { actor, kind: EventKind::Call(_, way), .. }) => {
+                leave(actor, Outgoing::Returned(way, Err(error)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Settles the construction of an actor.
+    pub fn constructed(&self, event: u32) {
+        let event = self.events.borrow_mut().try_remove(event as usize);
+        if let Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) = event {
+            actor.constructed();
+        }
+    }
+
+    /// Settles promise `slot` when the future is done. The future runs on the shard and never
+    /// touches V8; it is dropped with the worker.
+    pub fn defer(
+        self: &Rc<Self>,
+        slot: u32,
+        future: impl Future<Output = Result<Payload, Error>> + 'static,
+    ) {
+        let instance = Rc::downgrade(self);
+        self.shard.spawn(async move {
+            let result = future.await;
+            if let Some(instance) = instance.upgrade() {
+                instance.settle(slot, result);
+            }
+        });
+    }
+
+    /// Settles promise `slot`.
+    pub fn settle(&self, slot: u32, result: Result<Payload, Error>) {
+        self.settled.borrow_mut().insert(slot, result);
+        self.queue(Delivery::Settle(slot));
+        self.shard.pump();
+    }
+
+    /// Takes what promise `slot` is settled with.
+    #[must_use]
+    pub fn take_settled(&self, slot: u32) -> Option<Result<Payload, Error>> {
+        self.settled.borrow_mut().remove(&slot)
+    }
+
+    /// Waits until everything the worker's actors wrote so far is durable: a message that is
+    /// about to leave the worker may reveal any of it.
+    pub(crate) fn writes_durable(&self) -> Vec<tokio::sync::oneshot::Receiver<Result<(), Error>>> {
+        let actors = self.actors();
+        actors.iter().filter_map(|actor| actor.signal_when_durable()).collect()
+    }
+
+    /// Starts a timer that delivers `timer` after `delay_ms`.
+    pub fn timer_start(self: &Rc<Self>, timer: u32, delay_ms: u64) {
+        if self.timers.borrow().len() >= TIMERS_MAX {
+            return self.log(0, LogLevel::Error, format!("more than {TIMERS_MAX} timers"));
+        }
+        let instance = Rc::downgrade(self);
+        let delay = Duration::from_millis(delay_ms.min(TIMER_MS_MAX));
+        let task = self.shard.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(instance) = instance.upgrade() else { return };
+            instance.timers.borrow_mut().remove(&timer);
+            instance.queue(Delivery::Timer(timer));
+            instance.shard.pump();
+        });
+        self.timers.borrow_mut().insert(timer, task);
+    }
+
+    /// Stops a timer; one that fired or never was is no error.
+    pub fn timer_stop(&self, timer: u32) {
+        if let Some(task) = self.timers.borrow_mut().remove(&timer) {
+            task.abort();
+        }
+    }
+
+    /// Writes a line of the worker's log, with the app, its version and the request it
+    /// belongs to.
+    pub fn log(&self, event: u32, level: LogLevel, text: String) {
+        let request = self.with_request(event, |request| {
+            let id = request.headers.get("x-request-id")?;
+            id.to_str().ok().map(str::to_string)
+        });
+        let request = request.flatten().unwrap_or_default();
+        let name: &str = &self.code.name;
+        let (app, version) = name.split_once('@').unwrap_or((name, ""));
+        match level {
+            LogLevel::Debug => tracing::debug!(target: "app", app, version, request, "{text}"),
+            LogLevel::Info => tracing::info!(target: "app", app, version, request, "{text}"),
+            LogLevel::Warn => tracing::warn!(target: "app", app, version, request, "{text}"),
+            LogLevel::Error => tracing::error!(target: "app", app, version, request, "{text}"),
+        }
+    }
+}
+
+/// Brings an answer to the output gate of its actor; a stateless worker has none.
+fn leave(actor: Option<Rc<Actor>>, outgoing: Outgoing) {
+    match actor {
+        Some(actor) => actor.leave(outgoing),
+        None => outgoing.send(),
+    }
+}
+
+/// Stands for the actor where a stateless entrypoint has a name or props.
+const NAMED_ENTRY: u32 = u32::MAX;
+
+fn number(key: usize) -> u32 {
+    u32::try_from(key).expect("events and actors are limited to far fewer than 2^32")
+}

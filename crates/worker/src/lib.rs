@@ -1,0 +1,26 @@
+//! Workers, actors and facets: what runs, where it runs, and what reaches it.
+//!
+//! A [`shard::Shard`] is one OS thread with its isolates, actors and databases. Everything
+//! that can be called implements [`entrypoint::Entrypoint`]. This crate knows neither sockets
+//! nor the names of ops nor the JavaScript that drives an isolate from within.
+
+pub mod actor;
+pub mod actor_id;
+pub mod body;
+pub mod code;
+pub mod entrypoint;
+pub mod error;
+pub mod event;
+pub mod facet;
+pub mod facet_index;
+pub mod gate;
+pub mod instance;
+pub mod limits;
+pub mod loader;
+pub mod message;
+pub mod namespace;
+pub mod shard;
+pub mod shards;
+pub mod stub;
+pub mod wake;
+pub mod worker;

@@ -1,0 +1,78 @@
+//! Every named limit of the runtime, with how it was chosen.
+
+/// Chunks of a streamed body that may wait for their reader. Eight chunks of up to 64 KiB keep
+/// a connection busy without letting a slow reader cost more than half a megabyte.
+pub const BODY_CHANNEL_CHUNKS: usize = 8;
+
+/// Bytes of all module bodies of one worker together (WL-21).
+pub const CODE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of a worker's serialized `env` (WL-28).
+pub const ENV_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a facet's name (FA-5).
+pub const FACET_NAME_BYTES_MAX: usize = 256;
+
+/// Levels of a facet tree with the root (FA-6).
+pub const FACET_DEPTH_MAX: usize = 4;
+
+/// Facet ids one root can ever hand out (FA-7).
+pub const FACET_IDS_MAX: usize = 65_535;
+
+/// Limits an operator can set.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// CPU time of one turn of JavaScript, in milliseconds.
+    pub cpu_ms: u64,
+    /// JavaScript heap of one isolate, in bytes.
+    pub heap_bytes_max: usize,
+    /// Bytes of a request body as a whole.
+    pub request_body_bytes_max: u64,
+    /// Bytes of the request line and all headers of a request.
+    pub header_bytes_max: usize,
+    /// Events that may wait for one actor or worker.
+    pub queued_events_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            // Cloudflare's default for a Worker on the paid plan.
+            cpu_ms: 30_000,
+            // Cloudflare's isolate limit.
+            heap_bytes_max: 128 << 20,
+            // Cloudflare's smallest plan limit for a request body.
+            request_body_bytes_max: 100 << 20,
+            // Cloudflare allows 128 KiB of headers.
+            header_bytes_max: 128 << 10,
+            // Far beyond what one actor can work off within a client's patience.
+            queued_events_max: 10_000,
+        }
+    }
+}
+
+/// Timers that may be pending in one worker. Far more than an app needs, far less than what
+/// would hurt the shard.
+pub const TIMERS_MAX: usize = 10_000;
+
+/// The longest delay of a timer in milliseconds: what browsers allow.
+pub const TIMER_MS_MAX: u64 = 0x7fff_ffff;
+
+/// Named dynamic workers that stay loaded on a shard although nobody uses them.
+pub const IDLE_WORKERS_MAX: usize = 32;
+
+/// Turns a shard runs before it looks at its sockets again.
+pub const TURNS_PER_PUMP_MAX: usize = 256;
+
+/// Deliveries a worker gets in one turn before others have theirs.
+pub const DELIVERIES_PER_TURN_MAX: usize = 64;
+
+/// Blank isolates a shard keeps ready: about 2 MB each, and enough for a burst of new apps.
+pub const BLANK_ISOLATES: usize = 8;
+
+/// The stack of a shard's thread: V8's own stack limit is below one megabyte, the rest is for
+/// native code that it calls.
+pub const SHARD_STACK_BYTES: usize = 8 << 20;
+
+/// Events that wait while an actor starts or blocks concurrency.
+pub const ACTOR_WAITING_MAX: usize = 1_000;

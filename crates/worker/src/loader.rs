@@ -1,0 +1,192 @@
+//! The worker loader: from code that a supervisor passed to a worker that runs
+//! (`spec/workers.md` §1).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use crate::code::WorkerCode;
+use crate::error::Error;
+use crate::instance::Instance;
+use crate::limits::IDLE_WORKERS_MAX;
+use crate::shard::Shard;
+use crate::worker::Worker;
+
+/// Dynamic workers by the name a supervisor gave them (WL-5).
+pub struct LoaderNamespace {
+    shard: Rc<Shard>,
+    named: RefCell<HashMap<String, Rc<LoadedWorker>>>,
+}
+
+/// A dynamic worker: its code once known, and its isolate once needed.
+pub struct LoadedWorker {
+    shard: Rc<Shard>,
+    state: RefCell<State>,
+    used: std::cell::Cell<u64>,
+}
+
+type Waiting = Box<dyn FnOnce(Result<Rc<Worker>, Error>)>;
+
+enum State {
+    /// The callback that gives the code runs.
+    Pending(Vec<Waiting>),
+    /// The code is known; the isolate is made when it is needed and kept while it lives.
+    Defined(WorkerCode, Option<Rc<Worker>>),
+    Failed(Error),
+}
+
+/// A worker whose exports can be used.
+#[derive(Clone)]
+pub enum WorkerSource {
+    /// The worker that asks.
+    Own(Weak<Instance>),
+    /// A dynamic worker.
+    Loaded(Rc<LoadedWorker>),
+}
+
+/// What was found under a loader name.
+pub enum Found {
+    /// A worker that is known; the callback must not be called.
+    Known(Rc<LoadedWorker>),
+    /// A new one: the caller gets the code and calls [`LoadedWorker::define`] or
+    /// [`LoadedWorker::fail`].
+    New(Rc<LoadedWorker>),
+}
+
+impl LoaderNamespace {
+    pub(crate) fn new(shard: Rc<Shard>) -> Rc<LoaderNamespace> {
+        Rc::new(LoaderNamespace { shard, named: RefCell::default() })
+    }
+
+    /// Finds the worker of this name or makes room for it; `None` is always new.
+    pub fn find(&self, name: Option<&str>) -> Found {
+        let Some(name) = name else { return Found::New(LoadedWorker::new(&self.shard)) };
+        let known = self.named.borrow().get(name).cloned();
+        if let Some(worker) = known.filter(|worker| !worker.has_failed()) {
+            worker.used.set(self.shard.next_number());
+            return Found::Known(worker);
+        }
+        self.drop_idle();
+        let worker = LoadedWorker::new(&self.shard);
+        self.named.borrow_mut().insert(name.into(), Rc::clone(&worker));
+        Found::New(worker)
+    }
+
+    /// Forgets the named workers that nobody uses, beyond those used last.
+    fn drop_idle(&self) {
+        let mut named = self.named.borrow_mut();
+        let mut idle: Vec<(u64, String)> = named
+            .iter()
+            .filter(|(_, worker)| worker.is_idle())
+            .map(|(name, worker)| (worker.used.get(), name.clone()))
+            .collect();
+        if idle.len() <= IDLE_WORKERS_MAX {
+            return;
+        }
+        idle.sort_unstable();
+        for (_, name) in &idle[..idle.len() - IDLE_WORKERS_MAX] {
+            named.remove(name);
+        }
+    }
+}
+
+impl LoadedWorker {
+    fn new(shard: &Rc<Shard>) -> Rc<LoadedWorker> {
+        Rc::new(LoadedWorker {
+            shard: Rc::clone(shard),
+            state: RefCell::new(State::Pending(Vec::new())),
+            used: std::cell::Cell::new(shard.next_number()),
+        })
+    }
+
+    /// The code is known.
+    pub fn define(self: &Rc<Self>, code: WorkerCode) {
+        let state = self.state.replace(State::Defined(code, None));
+        if let State::Pending(waiting) = state {
+            for waiter in waiting {
+                self.with_worker(waiter);
+            }
+        }
+    }
+
+    /// There will be no code; everybody who waits gets the error (WL-13), and a later `get`
+    /// of the same name tries anew (WL-10).
+    pub fn fail(&self, error: Error) {
+        let state = self.state.replace(State::Failed(error.clone()));
+        if let State::Pending(waiting) = state {
+            waiting.into_iter().for_each(|waiter| waiter(Err(error.clone())));
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Failed(_))
+    }
+
+    /// True if only the namespace still knows it, and no actor or event is in its isolate.
+    fn is_idle(self: &Rc<Self>) -> bool {
+        let is_unused = |worker: &Rc<Worker>| Rc::strong_count(worker) == 1;
+        Rc::strong_count(self) == 1
+            && match &*self.state.borrow() {
+                State::Pending(_) => false,
+                State::Defined(_, worker) => worker.as_ref().is_none_or(is_unused),
+                State::Failed(_) => true,
+            }
+    }
+
+    /// Calls back with the running worker, starting it if need be; at once or later.
+    ///
+    /// Never from inside an isolate: see [`WorkerSource::with_worker`].
+    fn with_worker(self: &Rc<Self>, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
+        let code = match &mut *self.state.borrow_mut() {
+            State::Pending(waiting) => return waiting.push(Box::new(f)),
+            State::Failed(error) => Err(error.clone()),
+            State::Defined(_, Some(worker)) if worker.is_alive() => Ok(Err(Rc::clone(worker))),
+            State::Defined(code, _) => Ok(Ok(code.clone())),
+        };
+        match code {
+            Err(error) => f(Err(error)),
+            Ok(Err(worker)) => f(Ok(worker)),
+            Ok(Ok(code)) => self.start(code, f),
+        }
+    }
+
+    fn start(
+        self: &Rc<Self>,
+        code: WorkerCode,
+        f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static,
+    ) {
+        let this = Rc::clone(self);
+        self.shard.outside(move |shard| {
+            // Another waiter may have started it meanwhile.
+            if let State::Defined(_, Some(worker)) = &*this.state.borrow()
+                && worker.is_alive()
+            {
+                let worker = Rc::clone(worker);
+                return shard.queue(move |_| f(Ok(worker)));
+            }
+            let started = Worker::start(shard, &code);
+            match &started {
+                Ok(worker) => {
+                    let defined = State::Defined(code, Some(Rc::clone(worker)));
+                    drop(this.state.replace(defined));
+                }
+                Err(error) => drop(this.state.replace(State::Failed(error.clone()))),
+            }
+            f(started);
+        });
+    }
+}
+
+impl WorkerSource {
+    /// Calls back with the running worker; at once if it runs, else after it was started
+    /// outside of any isolate.
+    pub fn with_worker(&self, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
+        match self {
+            WorkerSource::Loaded(loaded) => loaded.with_worker(f),
+            WorkerSource::Own(instance) => {
+                let worker = instance.upgrade().and_then(|instance| instance.worker());
+                f(worker.ok_or_else(|| Error::reset("The worker is no longer running.")));
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Namespaces: all actors of one class, and for each the tree of facets below it with its
+//! files (`spec/workers.md` §2.9, §3.5).
+//!
+//! Layout: `<data>/do/<unique key>/<64 hex>.sqlite` for the root, `<64 hex>.<n>.sqlite` for
+//! facet n, `<64 hex>.facets` for the index that gives facets their numbers.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use storage::append_log::AppendLog;
+
+use crate::actor::Actor;
+use crate::actor_id::ActorId;
+use crate::error::Error;
+use crate::facet_index::{FacetIndex, MAGIC};
+
+/// The running actors of a shard, by class and id.
+#[derive(Default)]
+pub struct Namespaces {
+    classes: RefCell<HashMap<Box<str>, HashMap<[u8; 32], Rc<Actor>>>>,
+}
+
+/// The tree of facets below one actor of a namespace, the root of the tree.
+pub struct Root {
+    folder: PathBuf,
+    hex: String,
+    index: RefCell<Option<(FacetIndex, AppendLog)>>,
+}
+
+impl Namespaces {
+    /// The running actor of this id.
+    #[must_use]
+    pub fn find(&self, class: &str, id: &ActorId) -> Option<Rc<Actor>> {
+        self.classes.borrow().get(class)?.get(&id.bytes()).cloned()
+    }
+
+    /// Adds a running actor.
+    pub fn add(&self, class: &str, id: &ActorId, actor: Rc<Actor>) {
+        let mut classes = self.classes.borrow_mut();
+        classes.entry(class.into()).or_default().insert(id.bytes(), actor);
+    }
+
+    /// Removes the actor of this id if `which` picks it.
+    pub fn remove(&self, class: &str, id: &ActorId, which: impl Fn(&Actor) -> bool) {
+        let mut classes = self.classes.borrow_mut();
+        let Some(actors) = classes.get_mut(class) else { return };
+        if actors.get(&id.bytes()).is_some_and(|actor| which(actor)) {
+            actors.remove(&id.bytes());
+        }
+    }
+
+    /// Takes all actors out.
+    pub fn take(&self) -> Vec<Rc<Actor>> {
+        self.classes.take().into_values().flat_map(HashMap::into_values).collect()
+    }
+}
+
+impl Root {
+    /// The tree of actor `id` of `class`, kept below `data`.
+    #[must_use]
+    pub fn new(data: &Path, class: &str, id: &ActorId) -> Root {
+        let folder = data.join("do").join(class);
+        Root { folder, hex: id.hex(), index: RefCell::new(None) }
+    }
+
+    /// The database file of facet `number`, 0 for the root itself.
+    #[must_use]
+    pub fn database_path(&self, number: u16) -> PathBuf {
+        match number {
+            0 => self.folder.join(format!("{}.sqlite", self.hex)),
+            n => self.folder.join(format!("{}.{n}.sqlite", self.hex)),
+        }
+    }
+
+    /// The number of a facet, which is given to it durably at the first call.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when the index cannot be read or written,
+    /// [`Error::OverloadQueue`]'s kin when all numbers are taken.
+    pub fn facet_number(&self, parent: u16, name: &str) -> Result<u16, Error> {
+        self.with_index(|index, log| {
+            if let Some(number) = index.find(parent, name) {
+                return Ok(number);
+            }
+            let (number, bytes) = index.add(parent, name).ok_or_else(|| {
+                Error::app_code("Error", "This Durable Object has had too many facets.")
+            })?;
+            log.append(&bytes).map_err(broken)?;
+            Ok(number)
+        })
+    }
+
+    /// Erases the databases of a facet and of all facets below it; one that never was is no
+    /// error.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when a file cannot be removed.
+    pub fn delete_facet(&self, parent: u16, name: &str) -> Result<(), Error> {
+        let numbers = self.with_index(|index, _| {
+            let Some(number) = index.find(parent, name) else { return Ok(Vec::new()) };
+            let mut numbers = vec![number];
+            let mut next = 0;
+            while let Some(number) = numbers.get(next) {
+                numbers.extend(index.children(*number));
+                next += 1;
+            }
+            Ok(numbers)
+        })?;
+        // Leaves first: after a crash a rest is still reachable from its parent.
+        for number in numbers.into_iter().rev() {
+            storage::delete_database(&self.database_path(number)).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    fn with_index<R>(
+        &self,
+        f: impl FnOnce(&mut FacetIndex, &mut AppendLog) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut slot = self.index.borrow_mut();
+        if slot.is_none() {
+            let path = self.folder.join(format!("{}.facets", self.hex));
+            let (mut log, bytes) = AppendLog::open(&path, &MAGIC).map_err(broken)?;
+            let (index, sound) = FacetIndex::parse(&bytes);
+            if sound < bytes.len() {
+                log.truncate(sound as u64).map_err(broken)?;
+            }
+            *slot = Some((index, log));
+        }
+        match &mut *slot {
+            Some((index, log)) => f(index, log),
+            None => Err(Error::bug("facet index")),
+        }
+    }
+}
+
+fn broken(error: storage::Error) -> Error {
+    Error::BrokenStorage(Arc::from(error.to_string()))
+}

@@ -1,0 +1,362 @@
+//! A shard: one thread with its loop, its isolates, its actors and their databases.
+//!
+//! Work comes from the shard's own sockets, from other threads through the letter box
+//! ([`crate::wake`]) and from JavaScript itself; all of it goes through [`Shard::pump`], which
+//! gives workers their turns one after the other. Writes of the turns between two rounds of
+//! the loop are committed together.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use isolate::{Engine, Isolate, Pool, WatchSlot};
+use storage::durability::{Durability, DurabilitySink};
+use tokio::task::AbortHandle;
+
+use crate::actor::{Actor, Identity, Name};
+use crate::actor_id::ActorId;
+use crate::code::WorkerCode;
+use crate::error::Error;
+use crate::event::{Event, EventKind};
+use crate::limits::{BLANK_ISOLATES, Limits, TURNS_PER_PUMP_MAX};
+use crate::namespace::{Namespaces, Root};
+use crate::wake::{Letter, WakeQueue};
+use crate::worker::Worker;
+
+/// What all shards of a process share.
+pub struct Config {
+    /// The configured worker: a script that is run, or the app host.
+    pub main: WorkerCode,
+    /// Where databases lie.
+    pub data: PathBuf,
+    /// The limits an operator can set.
+    pub limits: Limits,
+    /// Makes commits durable.
+    pub sink: Arc<dyn DurabilitySink>,
+    /// What isolates are made of.
+    pub engine: Arc<Engine>,
+}
+
+/// One thread's share of the process.
+pub struct Shard {
+    index: usize,
+    config: Arc<Config>,
+    peers: Arc<[Arc<WakeQueue>]>,
+    pool: Pool,
+    ready: RefCell<VecDeque<Work>>,
+    is_pumping: Cell<bool>,
+    turns: Cell<u64>,
+    dirty: RefCell<Vec<Rc<Actor>>>,
+    dead: RefCell<Vec<Isolate>>,
+    workers: RefCell<HashMap<u64, Weak<Worker>>>,
+    tokens: RefCell<HashMap<u64, Weak<Actor>>>,
+    actors: Namespaces,
+    main: RefCell<Option<Rc<Worker>>>,
+    on_durable: Arc<dyn Fn(u64, Result<u64, storage::Error>) + Send + Sync>,
+    next_number: Cell<u64>,
+    is_stopping: Cell<bool>,
+}
+
+enum Work {
+    Turn(Rc<Worker>),
+    Run(Box<dyn FnOnce(&Rc<Shard>)>),
+}
+
+impl Shard {
+    /// Makes the shard of the calling thread; `peers` are the letter boxes of all shards.
+    #[must_use]
+    pub fn new(
+        index: usize,
+        config: Arc<Config>,
+        peers: Arc<[Arc<WakeQueue>]>,
+        watch: Arc<WatchSlot>,
+    ) -> Rc<Shard> {
+        let wake = Arc::clone(&peers[index]);
+        let pool = Pool::new(Arc::clone(&config.engine), watch, BLANK_ISOLATES);
+        Rc::new(Shard {
+            index,
+            config,
+            peers,
+            pool,
+            ready: RefCell::default(),
+            is_pumping: Cell::new(false),
+            turns: Cell::new(0),
+            dirty: RefCell::default(),
+            dead: RefCell::default(),
+            workers: RefCell::default(),
+            tokens: RefCell::default(),
+            actors: Namespaces::default(),
+            main: RefCell::new(None),
+            on_durable: Arc::new(move |token, commit| wake.post(Letter::Durable(token, commit))),
+            next_number: Cell::new(1),
+            is_stopping: Cell::new(false),
+        })
+    }
+
+    /// Runs the shard until it is told to stop; then closes what it owns.
+    pub async fn run(self: Rc<Self>) {
+        while !self.is_stopping.get() {
+            let turns = self.turns.get();
+            tokio::select! {
+                biased;
+                () = self.wake_queue().wait() => {}
+                () = tokio::time::sleep(IDLE_BEFORE_REFILL), if !self.pool.is_full() => {
+                    // Making an isolate takes milliseconds: only when nothing else happened.
+                    if self.turns.get() == turns
+                        && let Err(error) = self.pool.fill_one()
+                    {
+                        tracing::error!(%error, "no blank isolate could be made");
+                    }
+                }
+            }
+            for letter in self.wake_queue().take() {
+                self.open(letter);
+            }
+            self.pump();
+            self.commit();
+        }
+        self.close();
+    }
+
+    fn open(self: &Rc<Self>, letter: Letter) {
+        match letter {
+            Letter::Task(task) => task(self),
+            Letter::Durable(token, commit) => {
+                let actor = self.tokens.borrow().get(&token).and_then(Weak::upgrade);
+                if let Some(actor) = actor {
+                    actor.durable(commit);
+                }
+            }
+            Letter::Poll(id) => {
+                let worker = self.workers.borrow().get(&id).and_then(Weak::upgrade);
+                if let Some(worker) = worker {
+                    self.inside(|_| worker.poll());
+                }
+            }
+        }
+    }
+
+    /// Gives workers their turns until nothing is ready or others must have the thread.
+    ///
+    /// Called from inside an isolate it does nothing: the turn that is running is followed by
+    /// the next one.
+    pub fn pump(self: &Rc<Self>) {
+        if self.is_pumping.get() {
+            return;
+        }
+        self.inside(|shard| {
+            for _ in 0..TURNS_PER_PUMP_MAX {
+                let work = shard.ready.borrow_mut().pop_front();
+                match work {
+                    Some(Work::Turn(worker)) => worker.turn(),
+                    Some(Work::Run(run)) => run(shard),
+                    None => return,
+                }
+                shard.turns.set(shard.turns.get() + 1);
+            }
+            shard.wake_queue().nudge();
+        });
+        self.bury_dead();
+    }
+
+    /// Runs `f` while the shard counts as pumping, whatever becomes of `f`.
+    fn inside(self: &Rc<Self>, f: impl FnOnce(&Rc<Shard>)) {
+        struct Guard<'a>(&'a Cell<bool>);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        self.is_pumping.set(true);
+        let _guard = Guard(&self.is_pumping);
+        f(self);
+    }
+
+    /// Runs `f` outside of any isolate: now, or after the turn that is running.
+    pub(crate) fn outside(self: &Rc<Self>, f: impl FnOnce(&Rc<Shard>) + 'static) {
+        if self.is_pumping.get() {
+            return self.queue(f);
+        }
+        self.inside(f);
+        self.pump();
+    }
+
+    /// Runs `f` after the turn that is running.
+    pub(crate) fn queue(&self, f: impl FnOnce(&Rc<Shard>) + 'static) {
+        self.ready.borrow_mut().push_back(Work::Run(Box::new(f)));
+    }
+
+    pub(crate) fn make_ready(&self, worker: Rc<Worker>) {
+        self.ready.borrow_mut().push_back(Work::Turn(worker));
+    }
+
+    /// Runs `f` on another shard.
+    pub fn dispatch(&self, shard: usize, f: impl FnOnce(&Rc<Shard>) + Send + 'static) {
+        self.peers[shard].post(Letter::Task(Box::new(f)));
+    }
+
+    /// Runs a future on this shard. It must not touch V8.
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
+        tokio::task::spawn_local(future).abort_handle()
+    }
+
+    /// Which shard this is.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The limits of this process.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// The shard an actor lives on. Ids are random or hashes, so their first bytes spread.
+    #[must_use]
+    pub fn owner(&self, id: &ActorId) -> usize {
+        let bytes = id.bytes();
+        let hash = u64::from_le_bytes(bytes[..8].try_into().unwrap_or_default());
+        usize::try_from(hash % self.peers.len() as u64).unwrap_or(0)
+    }
+
+    /// The configured worker of the process, on this shard.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn main_worker(self: &Rc<Self>) -> Result<Rc<Worker>, Error> {
+        if self.is_stopping.get() {
+            return Err(Error::OverloadShutdown);
+        }
+        let running = self.main.borrow().clone();
+        if let Some(worker) = running.filter(|worker| worker.is_alive()) {
+            return Ok(worker);
+        }
+        let worker = Worker::start(self, &self.config.main)?;
+        *self.main.borrow_mut() = Some(Rc::clone(&worker));
+        Ok(worker)
+    }
+
+    /// Starts the configured worker before the first event needs it.
+    ///
+    /// # Errors
+    /// As [`main_worker`](Self::main_worker).
+    pub fn start_main(self: &Rc<Self>) -> Result<(), Error> {
+        let mut started = Ok(());
+        self.inside(|shard| started = shard.main_worker().map(|_| ()));
+        self.pump();
+        started
+    }
+
+    /// Delivers an event to an actor of this shard, starting it if need be.
+    pub(crate) fn deliver_to_actor(self: &Rc<Self>, class: &str, id: &ActorId, kind: EventKind) {
+        match self.actor(class, id) {
+            Ok(actor) => actor.deliver(kind),
+            Err(error) => Event { actor: None, entry: Default::default(), kind }.fail(error),
+        }
+    }
+
+    fn actor(self: &Rc<Self>, class: &str, id: &ActorId) -> Result<Rc<Actor>, Error> {
+        if let Some(actor) = self.actors.find(class, id) {
+            return Ok(actor);
+        }
+        let identity = Identity {
+            id: Name::Id(id.clone()),
+            class: class.into(),
+            props: None,
+            root: Rc::new(Root::new(&self.config.data, class, id)),
+            number: 0,
+            depth: 0,
+        };
+        let actor = Actor::start(self.main_worker()?, identity)?;
+        self.actors.add(class, id, Rc::clone(&actor));
+        Ok(actor)
+    }
+
+    pub(crate) fn forget_root(&self, identity: &Identity, token: u64) {
+        if let (0, Name::Id(id)) = (identity.number, &identity.id) {
+            self.actors.remove(&identity.class, id, |actor| actor.token() == token);
+        }
+    }
+
+    pub(crate) fn wake_queue(&self) -> &Arc<WakeQueue> {
+        &self.peers[self.index]
+    }
+
+    pub(crate) fn take_blank(&self) -> Result<Isolate, Error> {
+        self.pool.take().map_err(Error::from)
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        number
+    }
+
+    pub(crate) fn register(&self, worker: &Rc<Worker>) {
+        self.workers.borrow_mut().insert(worker.id(), Rc::downgrade(worker));
+    }
+
+    /// Takes over the isolate of a worker that is gone, to drop it where that is safe.
+    pub(crate) fn bury(&self, worker: u64, isolate: Isolate) {
+        self.workers.borrow_mut().remove(&worker);
+        self.dead.borrow_mut().push(isolate);
+        if !self.is_pumping.get() {
+            self.wake_queue().nudge();
+        }
+    }
+
+    fn bury_dead(&self) {
+        let dead = self.dead.take();
+        drop(dead);
+    }
+
+    pub(crate) fn add_token(&self, token: u64, actor: &Rc<Actor>) {
+        self.tokens.borrow_mut().insert(token, Rc::downgrade(actor));
+    }
+
+    pub(crate) fn remove_token(&self, token: u64) {
+        self.tokens.borrow_mut().remove(&token);
+    }
+
+    /// How the database of actor `token` becomes durable.
+    pub(crate) fn durability(&self, token: u64) -> Durability {
+        let sink = Arc::clone(&self.config.sink);
+        Durability { sink, token, on_durable: Arc::clone(&self.on_durable) }
+    }
+
+    /// The actor has writes to commit; done before the loop waits again.
+    pub(crate) fn add_dirty(&self, actor: Rc<Actor>) {
+        self.dirty.borrow_mut().push(actor);
+        self.wake_queue().nudge();
+    }
+
+    fn commit(&self) {
+        for actor in self.dirty.take() {
+            actor.commit();
+        }
+    }
+
+    /// Ends [`run`](Self::run) after the round that is running.
+    pub fn stop(&self) {
+        self.is_stopping.set(true);
+        self.wake_queue().nudge();
+    }
+
+    fn close(self: &Rc<Self>) {
+        self.commit();
+        for actor in self.actors.take() {
+            actor.break_with(&Error::OverloadShutdown);
+        }
+        self.ready.take();
+        self.main.take();
+        self.bury_dead();
+    }
+}
+
+/// How long nothing must happen before a blank isolate is made.
+const IDLE_BEFORE_REFILL: Duration = Duration::from_millis(2);

@@ -1,0 +1,191 @@
+//! Client handles: to an actor wherever it lives, and to a stateless entrypoint of a worker.
+
+use std::rc::Rc;
+
+use tokio::sync::oneshot;
+
+use crate::actor_id::ActorId;
+use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
+use crate::error::Error;
+use crate::event::{Answer, Entry, Event, EventKind};
+use crate::instance::{Instance, Payload};
+use crate::loader::WorkerSource;
+use crate::message::{Request, Response};
+use crate::shard::Shard;
+
+/// A handle to an actor of a namespace; its instance is made at the first event.
+pub struct ActorStub {
+    shard: Rc<Shard>,
+    class: Rc<str>,
+    id: ActorId,
+}
+
+/// A handle to an export of a worker on the same shard.
+pub struct WorkerStub {
+    source: WorkerSource,
+    entry: Entry,
+}
+
+/// The default export of the configured worker of this process.
+pub struct MainStub {
+    shard: Rc<Shard>,
+}
+
+/// A place on this shard that takes events; what [`Entrypoint`] asks follows from it.
+pub(crate) trait Deliver {
+    /// Takes an event whose answer has a way back.
+    fn deliver(&self, kind: EventKind);
+}
+
+impl<T: Deliver> Entrypoint for T {
+    fn fetch(&self, request: Request) -> Reply<Response> {
+        let (answer, reply) = reply();
+        self.deliver(EventKind::Fetch(Some(request), answer));
+        reply
+    }
+
+    fn call(&self, call: Call) -> Reply<Serialized> {
+        let (answer, reply) = reply();
+        self.deliver(EventKind::Call(Some(call), answer));
+        reply
+    }
+}
+
+/// Where an answer goes, and the future of it.
+pub(crate) fn reply<T: 'static>() -> (Answer<T>, Reply<T>) {
+    let (answer, waiter) = oneshot::channel();
+    let reply = async move {
+        // Nobody drops an answer unsent but a worker that is dropped as a whole.
+        waiter.await.unwrap_or_else(|_| Err(Error::reset("The worker was stopped.")))
+    };
+    (answer, Box::pin(reply))
+}
+
+impl ActorStub {
+    /// A handle to the actor `id` of `class`, a class of the configured worker.
+    #[must_use]
+    pub fn new(shard: Rc<Shard>, class: Rc<str>, id: ActorId) -> ActorStub {
+        ActorStub { shard, class, id }
+    }
+
+    fn send(&self, kind: EventKind) {
+        let (class, id) = (Rc::clone(&self.class), self.id.clone());
+        self.shard.outside(move |shard| shard.deliver_to_actor(&class, &id, kind));
+    }
+
+    /// Runs `f` with a stub on the owner's shard and brings its answer back.
+    fn elsewhere<T, F>(&self, owner: usize, f: F) -> Reply<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&ActorStub) -> Reply<T> + Send + 'static,
+    {
+        let (answer, reply) = reply();
+        let (class, id) = (self.class.to_string(), self.id.clone());
+        self.shard.dispatch(owner, move |shard| {
+            let stub = ActorStub::new(Rc::clone(shard), class.into(), id);
+            let reply = f(&stub);
+            shard.spawn(async move { drop(answer.send(reply.await)) });
+        });
+        reply
+    }
+}
+
+impl Entrypoint for ActorStub {
+    fn fetch(&self, request: Request) -> Reply<Response> {
+        let owner = self.shard.owner(&self.id);
+        if owner != self.shard.index() {
+            return self.elsewhere(owner, |stub| stub.fetch(request));
+        }
+        let (answer, reply) = reply();
+        self.send(EventKind::Fetch(Some(request), answer));
+        reply
+    }
+
+    fn call(&self, call: Call) -> Reply<Serialized> {
+        let owner = self.shard.owner(&self.id);
+        if owner != self.shard.index() {
+            return self.elsewhere(owner, |stub| stub.call(call));
+        }
+        let (answer, reply) = reply();
+        self.send(EventKind::Call(Some(call), answer));
+        reply
+    }
+}
+
+impl WorkerStub {
+    /// A handle to an entrypoint of a worker.
+    #[must_use]
+    pub fn new(source: WorkerSource, entry: Entry) -> WorkerStub {
+        WorkerStub { source, entry }
+    }
+
+}
+
+impl Deliver for WorkerStub {
+    fn deliver(&self, kind: EventKind) {
+        let entry = self.entry.clone();
+        self.source.with_worker(move |worker| match worker {
+            Ok(worker) => worker.instance.deliver(Event { actor: None, entry, kind }),
+            Err(error) => Event { actor: None, entry, kind }.fail(error),
+        });
+    }
+}
+
+impl MainStub {
+    /// The entrypoint that a script run by itself serves.
+    #[must_use]
+    pub fn new(shard: Rc<Shard>) -> MainStub {
+        MainStub { shard }
+    }
+}
+
+impl Deliver for MainStub {
+    fn deliver(&self, kind: EventKind) {
+        self.shard.outside(move |shard| {
+            let event = Event { actor: None, entry: Entry::default(), kind };
+            match shard.main_worker() {
+                Ok(worker) => worker.instance.deliver(event),
+                Err(error) => event.fail(error),
+            }
+        });
+    }
+}
+
+/// Sends a `fetch` event on behalf of a worker; its promise `slot` gets the answer. The request
+/// leaves once what the worker's actors wrote so far is durable (DO-11).
+pub fn send_fetch(
+    instance: &Rc<Instance>,
+    slot: u32,
+    target: Rc<dyn Entrypoint>,
+    request: Request,
+) {
+    let writes = instance.writes_durable();
+    if writes.is_empty() {
+        let reply = target.fetch(request);
+        return instance.defer(slot, async move { reply.await.map(Payload::Response) });
+    }
+    instance.defer(slot, async move {
+        wait(writes).await?;
+        target.fetch(request).await.map(Payload::Response)
+    });
+}
+
+/// Sends an RPC event, as [`send_fetch`] does.
+pub fn send_call(instance: &Rc<Instance>, slot: u32, target: Rc<dyn Entrypoint>, call: Call) {
+    let writes = instance.writes_durable();
+    if writes.is_empty() {
+        let reply = target.call(call);
+        return instance.defer(slot, async move { reply.await.map(Payload::Serialized) });
+    }
+    instance.defer(slot, async move {
+        wait(writes).await?;
+        target.call(call).await.map(Payload::Serialized)
+    });
+}
+
+async fn wait(writes: Vec<oneshot::Receiver<Result<(), Error>>>) -> Result<(), Error> {
+    for durable in writes {
+        durable.await.unwrap_or_else(|_| Err(Error::reset("The worker was stopped.")))?;
+    }
+    Ok(())
+}

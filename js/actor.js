@@ -1,0 +1,157 @@
+// DurableObject, its `ctx`, and the instances that live in this isolate.
+
+import { core, primordials } from "ext:core/mod.js";
+import { reportUncaught } from "ext:beryl/console.js";
+import { unsupported } from "ext:beryl/errors.js";
+import { environment } from "ext:beryl/env.js";
+import { exportsOf, loopbacks } from "ext:beryl/exports.js";
+import { makeFacets } from "ext:beryl/facets.js";
+import { makeId } from "ext:beryl/namespace.js";
+import { makeStorage } from "ext:beryl/storage.js";
+import { errorParts } from "ext:beryl/thrown.js";
+
+const { ops } = core;
+const {
+  Error,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  SafeMap,
+  String,
+  TypeError,
+} = primordials;
+
+const kInternal = Symbol("internal");
+
+/** @type {Map<number, {instance: any, ctx: DurableObjectState}>} */
+const actors = new SafeMap();
+
+export class DurableObject {
+  /**
+   * @param {DurableObjectState} ctx
+   * @param {object} env
+   */
+  constructor(ctx, env) {
+    this.ctx = ctx;
+    this.env = env;
+  }
+}
+
+export class DurableObjectState {
+  #actor;
+  #storage = null;
+  #facets = null;
+
+  constructor(internal, actor, id, props) {
+    if (internal !== kInternal) throw new TypeError("Illegal constructor");
+    this.#actor = actor;
+    this.id = id;
+    this.props = props;
+  }
+
+  get storage() {
+    this.#storage ??= makeStorage(this.#actor);
+    return this.#storage;
+  }
+
+  get facets() {
+    this.#facets ??= makeFacets(this.#actor);
+    return this.#facets;
+  }
+
+  get exports() {
+    void this.#actor;
+    return loopbacks();
+  }
+
+  /** @param {unknown} promise Its failure is logged. */
+  waitUntil(promise) {
+    void this.#actor;
+    PromisePrototypeThen(PromiseResolve(promise), undefined, reportUncaught);
+  }
+
+  /**
+   * Holds other events back until the callback is done; what it throws resets the object.
+   * @template T
+   * @param {() => T | Promise<T>} callback
+   * @returns {Promise<T>}
+   */
+  blockConcurrencyWhile(callback) {
+    const actor = this.#actor;
+    ops.op_actor_block(actor);
+    return new Promise((resolve) => {
+      const done = (value) => {
+        ops.op_actor_unblock(actor);
+        resolve(value);
+      };
+      const failed = (error) => {
+        reportUncaught(error);
+        breakActor(actor, error);
+      };
+      try {
+        PromisePrototypeThen(PromiseResolve(callback()), done, failed);
+      } catch (error) {
+        failed(error);
+      }
+    });
+  }
+
+  /** @param {unknown} [reason] */
+  abort(reason = undefined) {
+    const message = reason === undefined
+      ? "Application called abort() to reset Durable Object."
+      : core.isNativeError(reason)
+      ? String(reason.message)
+      : String(reason);
+    breakActor(this.#actor, new Error(message));
+    throw new Error(message);
+  }
+
+  acceptWebSocket() {
+    void this.#actor;
+    throw unsupported("ctx.acceptWebSocket()");
+  }
+
+  getWebSockets() {
+    void this.#actor;
+    return [];
+  }
+}
+
+function breakActor(actor, error) {
+  const { name, message } = errorParts(error);
+  ops.op_actor_break(actor, name, message);
+}
+
+/**
+ * @param {number} event
+ * @param {number} actor
+ * @param {(event: number, error: unknown) => void} fail
+ */
+export function constructActor(event, actor, fail) {
+  try {
+    const { 0: className, 1: props, 2: id, 3: name } = ops.op_actor_describe(actor);
+    const identity = name === undefined ? id : makeId(className, id, name ?? undefined);
+    const ctx = new DurableObjectState(kInternal, actor, identity, props);
+    const instance = new (exportsOf()[className])(ctx, environment());
+    MapPrototypeSet(actors, actor, { instance, ctx });
+  } catch (error) {
+    return fail(event, error);
+  }
+  ops.op_event_constructed(event);
+}
+
+/** @param {number} actor */
+export function actorOf(actor) {
+  const entry = MapPrototypeGet(actors, actor);
+  if (entry === undefined) throw new Error("The Durable Object's instance is gone.");
+  return entry;
+}
+
+/** @param {number} actor */
+export function forgetActor(actor) {
+  MapPrototypeDelete(actors, actor);
+}

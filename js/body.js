@@ -1,0 +1,306 @@
+// What Request and Response share: a body that stays in Rust, or a string, until it is read.
+
+import { core, primordials } from "ext:core/mod.js";
+import { close, open, promiseOf } from "ext:beryl/pending.js";
+import { unsupported } from "ext:beryl/errors.js";
+import { isSearchParams } from "ext:beryl/search_params.js";
+import * as streams from "ext:beryl/streams.js";
+import { load } from "ext:beryl/web.js";
+
+const { ops } = core;
+const {
+  ArrayBufferIsView,
+  ArrayBufferPrototypeSlice,
+  JSONParse,
+  ObjectPrototypeIsPrototypeOf,
+  PromiseReject,
+  StringPrototypeCharCodeAt,
+  StringPrototypeSlice,
+  StringPrototypeToWellFormed,
+  Symbol,
+  SymbolToStringTag,
+  TypeError,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetByteOffset,
+  TypedArrayPrototypeSlice,
+  Uint8Array,
+} = primordials;
+
+export const TEXT_TYPE = "text/plain;charset=UTF-8";
+const FORM_TYPE = "application/x-www-form-urlencoded;charset=UTF-8";
+const USED = "Body has already been used. It can only be used once. Use tee() first if you " +
+  "need to read it twice.";
+const LOCKED = "This ReadableStream is currently locked to a reader.";
+
+/** Proves to the constructors that the runtime itself calls them. */
+export const kInternal = Symbol("internal");
+
+// What #content is. NATIVE: not asked for yet, Rust has it under #origin.
+const NONE = 0;
+const TEXT = 1;
+const BYTES = 2;
+const HANDLE = 3;
+const STREAM = 4;
+const NATIVE = 5;
+
+/** @type {(body: Body, origin: number | object) => void} */
+export let setNativeBody;
+/**
+ * Gives a fresh body its content and says the content type that goes with it.
+ * @type {(body: Body, init: unknown) => string | null}
+ */
+export let setBody;
+/**
+ * Takes the content out for sending; the body counts as used.
+ * @type {(body: Body) => null | string | Uint8Array | object}
+ */
+export let takeBody;
+/** Moves the content of `from` into the fresh body `to`. @type {(from: Body, to: Body) => void} */
+export let moveBody;
+/** Gives the fresh body `to` a copy of the content of `from`. @type {(from, to) => void} */
+export let copyBody;
+/** @type {(body: Body) => boolean} Whether Rust still has the body, untouched. */
+export let isNativeBody;
+/** @type {(body: Body) => boolean} Whether there is no body at all. */
+export let isNullBody;
+/** Marks a body that Rust moved on by itself. @type {(body: Body) => void} */
+export let markMoved;
+
+export class Body {
+  #kind = NONE;
+  #content = null;
+  /** @type {number | object | null} The event's id, or the handle of a native response. */
+  #origin = null;
+  #used = false;
+
+  constructor(token) {
+    if (token !== kInternal) throw new TypeError("Illegal constructor");
+  }
+
+  static {
+    setNativeBody = (body, origin) => {
+      body.#kind = NATIVE;
+      body.#origin = origin;
+    };
+    setBody = (body, init) => {
+      if (typeof init === "string") {
+        body.#kind = TEXT;
+        body.#content = init;
+        return TEXT_TYPE;
+      }
+      return init === null || init === undefined ? null : body.#extract(init);
+    };
+    takeBody = (body) => body.#take();
+    moveBody = (from, to) => from.#moveTo(to);
+    copyBody = (from, to) => from.#copyTo(to);
+    isNativeBody = (body) => body.#kind === NATIVE && !body.#used;
+    isNullBody = (body) => body.#pull() === NONE;
+    markMoved = (body) => {
+      body.#used = true;
+    };
+  }
+
+  /** @returns {ReadableStream<Uint8Array> | null} */
+  get body() {
+    const kind = this.#pull();
+    if (kind === NONE) return null;
+    if (kind !== STREAM) {
+      this.#content = streams.streamOf(this.#content);
+      this.#kind = STREAM;
+      // The stream of a used body must be closed to further readers as well.
+      if (this.#used) streams.sourceOf(this.#content);
+    }
+    return this.#content;
+  }
+
+  /** @returns {boolean} */
+  get bodyUsed() {
+    return this.#isUsed();
+  }
+
+  /** @returns {Promise<string>} */
+  async text() {
+    const content = this.#use();
+    if (content === null) return "";
+    if (typeof content === "string") return withoutMark(StringPrototypeToWellFormed(content));
+    if (this.#kind === HANDLE) {
+      const slot = open();
+      const text = ops.op_body_read_text(content, slot);
+      if (text === undefined) return core.decode(await promiseOf(slot));
+      close(slot);
+      return text;
+    }
+    return core.decode(this.#kind === BYTES ? content : await streams.collect(content));
+  }
+
+  /** @returns {Promise<any>} */
+  async json() {
+    return JSONParse(await this.text());
+  }
+
+  /** @returns {Promise<Uint8Array>} */
+  async bytes() {
+    const content = this.#use();
+    if (content === null) return new Uint8Array(0);
+    if (typeof content === "string") return core.encode(content);
+    if (this.#kind === BYTES) return TypedArrayPrototypeSlice(content);
+    if (this.#kind === STREAM) return await streams.collect(content);
+    const slot = open();
+    const bytes = ops.op_body_read_all(content, slot);
+    if (bytes === undefined) return await promiseOf(slot);
+    close(slot);
+    return bytes;
+  }
+
+  /** @returns {Promise<ArrayBuffer>} */
+  async arrayBuffer() {
+    const bytes = await bytesOf(this);
+    const buffer = TypedArrayPrototypeGetBuffer(bytes);
+    const start = TypedArrayPrototypeGetByteOffset(bytes);
+    const length = TypedArrayPrototypeGetByteLength(bytes);
+    if (start === 0 && buffer.byteLength === length) return buffer;
+    return ArrayBufferPrototypeSlice(buffer, start, start + length);
+  }
+
+  /** @returns {Promise<Blob>} */
+  async blob() {
+    const type = this.headers.get("content-type") ?? "";
+    const bytes = await bytesOf(this);
+    const { Blob } = load("09_file.js");
+    return new Blob([bytes], { type });
+  }
+
+  /** @returns {Promise<never>} */
+  formData() {
+    return PromiseReject(unsupported("formData()"));
+  }
+
+  /** Asks Rust for the body if nobody has yet. @returns {number} The kind of content. */
+  #pull() {
+    if (this.#kind === NATIVE) {
+      const origin = this.#origin;
+      const handle = typeof origin === "number"
+        ? ops.op_request_body(origin)
+        : ops.op_response_body(origin);
+      this.#kind = handle === null ? NONE : HANDLE;
+      this.#content = handle;
+    }
+    return this.#kind;
+  }
+
+  #isUsed() {
+    return this.#used || (this.#kind === STREAM && streams.isDisturbed(this.#content));
+  }
+
+  #checkUnused() {
+    if (this.#isUsed()) throw new TypeError(USED);
+    if (this.#kind === STREAM && streams.isLocked(this.#content)) throw new TypeError(LOCKED);
+  }
+
+  /** @returns {null | string | Uint8Array | object} The content, for the one reader it has. */
+  #use() {
+    this.#checkUnused();
+    if (this.#pull() === NONE) return null;
+    this.#used = true;
+    if (this.#kind === STREAM) {
+      const source = streams.sourceOf(this.#content);
+      if (source !== undefined) this.#become(source);
+    }
+    return this.#content;
+  }
+
+  #become(content) {
+    this.#content = content;
+    if (typeof content === "string") this.#kind = TEXT;
+    else this.#kind = ArrayBufferIsView(content) ? BYTES : HANDLE;
+  }
+
+  #take() {
+    const content = this.#use();
+    return this.#kind === STREAM ? streams.pump(content) : content;
+  }
+
+  #moveTo(to) {
+    const content = this.#use();
+    to.#kind = this.#kind;
+    to.#content = content;
+  }
+
+  #copyTo(to) {
+    this.#checkUnused();
+    if (this.#pull() === HANDLE) {
+      // Rust can share what it holds in memory; what still flows is split here.
+      const copy = ops.op_body_share(this.#content);
+      if (copy !== null) {
+        to.#kind = HANDLE;
+        to.#content = copy;
+        return;
+      }
+    }
+    to.#kind = this.#kind;
+    if (this.#kind === HANDLE || this.#kind === STREAM) {
+      const { 0: mine, 1: theirs } = streams.tee(this.body);
+      this.#content = mine;
+      to.#kind = STREAM;
+      to.#content = theirs;
+      return;
+    }
+    to.#content = this.#content;
+  }
+
+  /** @returns {string | null} The content type of a body that is not a plain string. */
+  #extract(init) {
+    if (typeof init === "object") {
+      if (ArrayBufferIsView(init) || core.isAnyArrayBuffer(init)) {
+        this.#kind = BYTES;
+        this.#content = ArrayBufferIsView(init)
+          ? TypedArrayPrototypeSlice(streams.viewBytes(init))
+          : new Uint8Array(ArrayBufferPrototypeSlice(init));
+        return null;
+      }
+      if (streams.isStream(init)) return this.#adopt(init);
+      const blob = asBlob(init);
+      if (blob !== null) {
+        this.#kind = STREAM;
+        this.#content = blob.stream();
+        return blob.type === "" ? null : blob.type;
+      }
+    }
+    this.#kind = TEXT;
+    this.#content = `${init}`;
+    return typeof init === "object" && isSearchParams(init) ? FORM_TYPE : TEXT_TYPE;
+  }
+
+  #adopt(stream) {
+    if (streams.isDisturbed(stream)) {
+      throw new TypeError(
+        "This ReadableStream is disturbed (has already been read from), and cannot be used " +
+          "as a body.",
+      );
+    }
+    if (streams.isLocked(stream)) {
+      throw new TypeError(
+        "This ReadableStream is locked to a reader, and cannot be used as a body.",
+      );
+    }
+    this.#kind = STREAM;
+    this.#content = stream;
+    return null;
+  }
+}
+
+const bytesOf = primordials.uncurryThis(Body.prototype.bytes);
+
+/** @returns {Blob | null} */
+function asBlob(value) {
+  const tag = value[SymbolToStringTag];
+  if (tag !== "Blob" && tag !== "File") return null;
+  const { BlobPrototype } = load("09_file.js");
+  return ObjectPrototypeIsPrototypeOf(BlobPrototype, value) ? value : null;
+}
+
+/** A byte order mark at the start is no part of the text. */
+function withoutMark(text) {
+  return StringPrototypeCharCodeAt(text, 0) === 0xfeff ? StringPrototypeSlice(text, 1) : text;
+}

@@ -1,0 +1,56 @@
+// WorkerEntrypoint and RpcTarget, and the context that stateless handlers get.
+
+import { core, primordials } from "ext:core/mod.js";
+import { reportUncaught } from "ext:beryl/console.js";
+
+const { PromisePrototypeThen, PromiseResolve } = primordials;
+
+export class WorkerEntrypoint {
+  /**
+   * @param {ExecutionContext} ctx
+   * @param {object} env
+   */
+  constructor(ctx, env) {
+    this.ctx = ctx;
+    this.env = env;
+  }
+}
+
+export class RpcTarget {}
+
+/** `ctx` of a stateless event. */
+export class ExecutionContext {
+  #exports;
+  #props;
+
+  constructor(exports, props) {
+    this.#exports = exports;
+    this.#props = props;
+  }
+
+  /** The worker's own entrypoints and classes, as bindings. */
+  get exports() {
+    return this.#exports();
+  }
+
+  /** What the caller was given for us. */
+  get props() {
+    this.#props ??= {};
+    return this.#props;
+  }
+
+  /** @param {unknown} promise Its failure is logged; nothing waits for it. */
+  waitUntil(promise) {
+    void this.#props;
+    PromisePrototypeThen(PromiseResolve(promise), undefined, reportUncaught);
+  }
+
+  passThroughOnException() {
+    void this.#props;
+  }
+}
+
+/** @param {unknown} promise */
+export function isPromise(promise) {
+  return core.isPromise(promise);
+}

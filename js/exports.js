@@ -1,0 +1,88 @@
+// `ctx.exports`: the worker's own entrypoints and classes, as bindings (DO-36).
+
+import { core, primordials } from "ext:core/mod.js";
+import { DurableObject } from "ext:beryl/actor.js";
+import { DurableObjectClass } from "ext:beryl/facets.js";
+import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { environment } from "ext:beryl/env.js";
+import { WorkerLoader } from "ext:beryl/loader.js";
+import { makeNamespace } from "ext:beryl/namespace.js";
+import { makeStub } from "ext:beryl/stub.js";
+
+const { ops } = core;
+const {
+  ArrayPrototypePush,
+  ObjectFreeze,
+  ObjectKeys,
+  ObjectPrototypeIsPrototypeOf,
+  Proxy,
+  ReflectGet,
+} = primordials;
+
+let exported = { __proto__: null };
+let bindings = null;
+
+/** @returns {Record<string, any>} The main module's exports. */
+export function exportsOf() {
+  return exported;
+}
+
+/** @param {object} namespace The main module's namespace. */
+export function setExports(namespace) {
+  exported = namespace;
+  const classes = [];
+  const entrypoints = [];
+  const names = ObjectKeys(namespace);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (isActorClass(namespace[name])) ArrayPrototypePush(classes, name);
+    else if (isEntrypoint(namespace[name])) ArrayPrototypePush(entrypoints, name);
+  }
+  ops.op_actor_exports(classes, entrypoints);
+}
+
+/** @returns {object} The same object at every call. */
+export function loopbacks() {
+  bindings ??= makeLoopbacks();
+  return bindings;
+}
+
+function makeLoopbacks() {
+  const result = {};
+  // Only a configured worker has storage for its classes; it is the one with a loader.
+  const hasNamespaces = environment().LOADER instanceof WorkerLoader;
+  const names = ObjectKeys(exported);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    const value = exported[name];
+    if (isActorClass(value)) {
+      result[name] = hasNamespaces ? makeNamespace(name) : DurableObjectClass.own(name);
+    } else if (isEntrypoint(value)) {
+      result[name] = makeLoopback(name);
+    }
+  }
+  return ObjectFreeze(result);
+}
+
+/** A stub that can be called to give it props. */
+function makeLoopback(name) {
+  const entry = name === "default" ? "" : name;
+  const stub = makeStub(() => ops.op_stub_own(entry, undefined));
+  const call = (options) => makeStub(() => ops.op_stub_own(entry, options?.props ?? {}));
+  return new Proxy(call, {
+    __proto__: null,
+    get: (_, property) => stub[property],
+    getPrototypeOf: () => ReflectGet(stub, "__proto__"),
+  });
+}
+
+function isActorClass(value) {
+  return typeof value === "function" &&
+    ObjectPrototypeIsPrototypeOf(DurableObject.prototype, value.prototype);
+}
+
+function isEntrypoint(value) {
+  if (typeof value === "object") return value !== null;
+  return typeof value === "function" &&
+    ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, value.prototype);
+}

@@ -1,0 +1,136 @@
+// `ctx.facets`: named child actors with their own databases (workers.md section 2).
+
+import { core, primordials } from "ext:core/mod.js";
+import { idParts } from "ext:beryl/namespace.js";
+import { makeStub } from "ext:beryl/stub.js";
+import { errorParts } from "ext:beryl/thrown.js";
+
+const { ops } = core;
+const {
+  PromisePrototypeThen,
+  PromiseResolve,
+  SafeWeakMap,
+  String,
+  TypeError,
+  WeakMapPrototypeGet,
+  WeakMapPrototypeSet,
+} = primordials;
+
+const kInternal = Symbol("internal");
+
+/** @type {WeakMap<object, () => object>} What can be given as `class`, with its handle. */
+const classes = new SafeWeakMap();
+
+/** A class token: good for nothing but being a facet's class. */
+export class DurableObjectClass {
+  constructor(internal) {
+    if (internal !== kInternal) throw new TypeError("Illegal constructor");
+  }
+
+  /** A class that the worker itself exports; callable to give it props. */
+  static own(name, props = undefined) {
+    return makeClass(() => ops.op_facets_own_class(name, props));
+  }
+
+  /** A class of a dynamic worker. */
+  static loaded(worker, name, props) {
+    return makeClass(() => ops.op_facets_loaded_class(worker, name, props));
+  }
+
+  /** Lets a namespace stand for its class. */
+  static mark(namespace, name) {
+    WeakMapPrototypeSet(classes, namespace, () => ops.op_facets_own_class(name, undefined));
+  }
+}
+
+function makeClass(handle) {
+  const token = new DurableObjectClass(kInternal);
+  let native = null;
+  WeakMapPrototypeSet(classes, token, () => native ??= handle());
+  return token;
+}
+
+export class DurableObjectFacets {
+  #actor;
+
+  constructor(internal, actor) {
+    if (internal !== kInternal) throw new TypeError("Illegal constructor");
+    this.#actor = actor;
+  }
+
+  /**
+   * @param {string} name
+   * @param {() => object | Promise<object>} getStartupOptions Called when the facet must start.
+   */
+  get(name, getStartupOptions) {
+    const text = String(name);
+    if (typeof getStartupOptions !== "function") {
+      throw new TypeError(
+        "Failed to execute 'get' on 'DurableObjectFacets': parameter 2 is not of type 'Function'.",
+      );
+    }
+    const actor = this.#actor;
+    ops.op_facets_check(actor, text);
+    return makeStub(() => {
+      const { 0: stub, 1: slot } = ops.op_facets_bind(actor, text);
+      if (slot !== null) startFacet(slot, getStartupOptions);
+      return stub;
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} reason What whoever uses the facet's stubs gets.
+   */
+  abort(name, reason) {
+    const { name: errorName, message } = errorParts(reason);
+    ops.op_facets_abort(this.#actor, String(name), errorName, message);
+  }
+
+  /** @param {string} name */
+  delete(name) {
+    ops.op_facets_delete(this.#actor, String(name));
+  }
+}
+
+/** @returns {DurableObjectFacets} */
+export function makeFacets(actor) {
+  return new DurableObjectFacets(kInternal, actor);
+}
+
+function startFacet(slot, getStartupOptions) {
+  const fail = (error) => {
+    const { name, message } = errorParts(error);
+    ops.op_facets_fail(slot, name, message);
+  };
+  let options;
+  try {
+    options = getStartupOptions();
+  } catch (error) {
+    return fail(error);
+  }
+  PromisePrototypeThen(PromiseResolve(options), (options) => {
+    try {
+      start(slot, options);
+    } catch (error) {
+      fail(error);
+    }
+  }, fail);
+}
+
+function start(slot, options) {
+  const handle = typeof options === "object" && options !== null
+    ? WeakMapPrototypeGet(classes, options.class)
+    : undefined;
+  if (handle === undefined) {
+    throw new TypeError(
+      "Incorrect type for the 'class' field on 'StartupOptions': the provided value is not of " +
+        "type 'DurableObjectClass'.",
+    );
+  }
+  const { id } = options;
+  if (id === undefined) return ops.op_facets_start(slot, handle(), null, null, null);
+  const parts = idParts(id);
+  if (parts === null) return ops.op_facets_start(slot, handle(), String(id), null, null);
+  ops.op_facets_start(slot, handle(), parts.hex, id.name ?? null, parts.className);
+}

@@ -1,0 +1,265 @@
+// What a worker finds on globalThis: ours at once, deno_web's classes when they are first used.
+
+import { core, primordials } from "ext:core/mod.js";
+import { atob, btoa } from "ext:beryl/base64.js";
+import { Body } from "ext:beryl/body.js";
+import { createConsole, reportUncaught } from "ext:beryl/console.js";
+import { createCrypto, Crypto, SubtleCrypto } from "ext:beryl/crypto.js";
+import { registerErrors, unsupported } from "ext:beryl/errors.js";
+import { Headers } from "ext:beryl/headers.js";
+import { Request } from "ext:beryl/request.js";
+import { Response } from "ext:beryl/response.js";
+import { URLSearchParams } from "ext:beryl/search_params.js";
+import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
+import {
+  clearInterval,
+  clearTimeout,
+  scheduler,
+  setInterval,
+  setTimeout,
+} from "ext:beryl/timers.js";
+import { URL } from "ext:beryl/url.js";
+import { load } from "ext:beryl/web.js";
+
+const {
+  ArrayBufferPrototypeTransfer,
+  DateNow,
+  Error,
+  ObjectDefineProperty,
+  PromiseReject,
+  SafeArrayIterator,
+  SymbolToStringTag,
+  TypeError,
+} = primordials;
+
+const NO_FETCH = "This worker is not permitted to access the internet via global functions " +
+  "like fetch(). It must use capabilities (such as bindings in 'env') to talk to the outside " +
+  "world.";
+
+/** Classes and functions by the script of deno_web that has them. */
+const LAZY = {
+  __proto__: null,
+  "01_dom_exception.js": ["DOMException", "QuotaExceededError"],
+  "01_urlpattern.js": ["URLPattern"],
+  "02_event.js": [
+    "CloseEvent",
+    "CustomEvent",
+    "ErrorEvent",
+    "Event",
+    "EventTarget",
+    "MessageEvent",
+    "PromiseRejectionEvent",
+  ],
+  "03_abort_signal.js": ["AbortController", "AbortSignal"],
+  "06_streams.js": [
+    "ByteLengthQueuingStrategy",
+    "CountQueuingStrategy",
+    "ReadableByteStreamController",
+    "ReadableStream",
+    "ReadableStreamBYOBReader",
+    "ReadableStreamBYOBRequest",
+    "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader",
+    "TransformStream",
+    "TransformStreamDefaultController",
+    "WritableStream",
+    "WritableStreamDefaultController",
+    "WritableStreamDefaultWriter",
+  ],
+  "08_text_encoding.js": ["TextDecoderStream", "TextEncoderStream"],
+  "09_file.js": ["Blob", "File"],
+  "13_message_port.js": ["MessageChannel", "MessagePort"],
+  "14_compression.js": ["CompressionStream", "DecompressionStream"],
+};
+
+/** Classes of the platform that Beryl has not got yet. */
+const MISSING = [
+  "Cache",
+  "CacheStorage",
+  "CryptoKey",
+  "EventSource",
+  "FixedLengthStream",
+  "FormData",
+  "HTMLRewriter",
+  "IdentityTransformStream",
+  "WebSocket",
+  "WebSocketPair",
+  "WebSocketRequestResponsePair",
+];
+
+/** Fills globalThis; called once, while the snapshot is made. */
+export function installGlobals() {
+  registerErrors();
+  core.setReportExceptionCallback(reportUncaught);
+  for (const script in LAZY) {
+    for (let i = 0; i < LAZY[script].length; i++) {
+      const name = LAZY[script][i];
+      defineLazy(name, () => load(script)[name]);
+    }
+  }
+  for (let i = 0; i < MISSING.length; i++) define(MISSING[i], missingClass(MISSING[i]));
+  define("TextDecoder", TextDecoder);
+  define("TextEncoder", TextEncoder);
+  define("URL", URL);
+  define("URLSearchParams", URLSearchParams);
+  define("atob", atob);
+  define("btoa", btoa);
+  define("Body", Body);
+  define("Crypto", Crypto);
+  define("Headers", Headers);
+  define("Request", Request);
+  define("Response", Response);
+  define("SubtleCrypto", SubtleCrypto);
+  define("clearInterval", clearInterval);
+  define("clearTimeout", clearTimeout);
+  define("console", createConsole());
+  define("crypto", createCrypto());
+  define("fetch", fetch);
+  define("navigator", navigator);
+  define("performance", performance);
+  define("reportError", reportError);
+  define("scheduler", scheduler);
+  define("self", globalThis);
+  define("setInterval", setInterval);
+  define("setTimeout", setTimeout);
+  define("structuredClone", structuredClone);
+  defineGetter("caches", () => {
+    throw unsupported("caches");
+  });
+  ObjectDefineProperty(globalThis, SymbolToStringTag, {
+    __proto__: null,
+    value: "ServiceWorkerGlobalScope",
+    configurable: true,
+  });
+  defineEventTarget();
+}
+
+const navigator = {
+  hardwareConcurrency: 1,
+  language: "en",
+  platform: "",
+  userAgent: "Cloudflare-Workers",
+  get [SymbolToStringTag]() {
+    return "Navigator";
+  },
+};
+
+const performance = {
+  /** The origin is the epoch, as on the platform, so that both clocks agree. */
+  timeOrigin: 0,
+  /** @returns {number} Milliseconds. */
+  now() {
+    return DateNow();
+  },
+  toJSON() {
+    return { timeOrigin: 0 };
+  },
+  get [SymbolToStringTag]() {
+    return "Performance";
+  },
+};
+
+/** @returns {Promise<never>} */
+function fetch(_input, _init = undefined) {
+  return PromiseReject(new Error(NO_FETCH));
+}
+
+/** @param {unknown} error */
+function reportError(error) {
+  if (arguments.length === 0) throw new TypeError("reportError needs an argument");
+  reportUncaught(error);
+}
+
+/**
+ * @template T
+ * @param {T} value
+ * @param {{transfer?: Transferable[]}} [options]
+ * @returns {T}
+ */
+function structuredClone(value, options = undefined) {
+  if (arguments.length === 0) throw new TypeError("structuredClone needs an argument");
+  const clone = cloner().structuredClone(value, options);
+  const transfer = options?.transfer;
+  if (transfer === undefined || transfer === null) return clone;
+  // The clone got a copy, since deno_core hands no memory over; the original is gone all the same.
+  for (const item of new SafeArrayIterator(transfer)) {
+    if (core.isArrayBuffer(item)) ArrayBufferPrototypeTransfer(item, 0);
+  }
+  return clone;
+}
+
+let areMarked = false;
+
+/** Loads the cloning function and tells it which of our classes have no clone. */
+function cloner() {
+  const script = load("13_message_port.js");
+  if (!areMarked) {
+    areMarked = true;
+    const classes = [Headers, Request, Response, URL, URLSearchParams];
+    for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
+  }
+  return script;
+}
+
+/** The global scope is an event target too, but hardly any worker listens on it. */
+function defineEventTarget() {
+  let target = null;
+  const methods = ["addEventListener", "removeEventListener", "dispatchEvent"];
+  for (let i = 0; i < methods.length; i++) {
+    const name = methods[i];
+    define(name, {
+      [name](...args) {
+        target ??= new (load("02_event.js").EventTarget)();
+        return target[name](...args);
+      },
+    }[name]);
+  }
+}
+
+function missingClass(name) {
+  const missing = {
+    [name]: class {
+      constructor() {
+        throw unsupported(name);
+      }
+    },
+  };
+  return missing[name];
+}
+
+function define(name, value) {
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+function defineGetter(name, get) {
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    get,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+/** A global that is made when it is first read and is an ordinary property from then on. */
+function defineLazy(name, make) {
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    get() {
+      const value = make();
+      define(name, value);
+      return value;
+    },
+    set(value) {
+      define(name, value);
+    },
+    enumerable: false,
+    configurable: true,
+  });
+}
+

@@ -1,0 +1,28 @@
+// The bootstrap: runs once, while the snapshot is made, and leaves only what workers may see.
+
+import { core, internals } from "ext:core/mod.js";
+import { reportUncaught } from "ext:beryl/console.js";
+import { dispatch, start } from "ext:beryl/dispatch.js";
+import { environment } from "ext:beryl/env.js";
+import { installGlobals } from "ext:beryl/globals.js";
+import { DurableObject } from "ext:beryl/actor.js";
+import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+
+installGlobals();
+
+// The module "cloudflare:workers" is made per isolate, when a worker imports it.
+internals.workersModule = () => ({
+  __proto__: null,
+  DurableObject,
+  RpcTarget,
+  WorkerEntrypoint,
+  env: environment(),
+});
+
+core.setUnhandledPromiseRejectionHandler(() => true);
+
+// Rust takes these three and removes them, `Deno` and `__bootstrap` before any worker runs: the
+// engine itself looks for `Deno.core` when it makes an isolate of the snapshot.
+globalThis.__dispatch = dispatch;
+globalThis.__start = start;
+globalThis.__report = reportUncaught;

@@ -1,0 +1,272 @@
+// Response: made by user code, or wrapped around one that Rust holds and may never be looked at.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  Body,
+  copyBody,
+  isNativeBody,
+  kInternal,
+  markMoved,
+  setBody,
+  setNativeBody,
+  takeBody,
+  TEXT_TYPE,
+} from "ext:beryl/body.js";
+import { headerList, Headers, headersOfList, immutableHeaders } from "ext:beryl/headers.js";
+import { unsupported } from "ext:beryl/errors.js";
+import { parseUrl } from "ext:beryl/url.js";
+
+const { ops } = core;
+const {
+  ArrayPrototypeSlice,
+  JSONStringify,
+  MathTrunc,
+  Number,
+  RangeError,
+  RegExpPrototypeExec,
+  SafeRegExp,
+  SymbolFor,
+  SymbolToStringTag,
+  TypeError,
+} = primordials;
+
+const REASON = new SafeRegExp(/^[\t \x21-\x7e\x80-\xff]*$/);
+const NO_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
+
+/**
+ * Answers an event. Throws a TypeError if the value is no Response or its body is used.
+ * @type {(event: number, response: unknown) => void}
+ */
+export let sendResponse;
+/** @type {(handle: object) => Response} A response that Rust holds. */
+export let nativeResponse;
+
+export class Response extends Body {
+  #status = 200;
+  #statusText = "";
+  /** @type {Headers | null} */
+  #headers = null;
+  /** The content type that the body brings along, if the headers do not say another. */
+  #type = null;
+  /** @type {object | null} The native response; its status is not read yet. */
+  #handle = null;
+  /** @type {object | null} The native response, as long as its body is untouched. */
+  #origin = null;
+  #isError = false;
+  #cf = undefined;
+
+  /**
+   * @param {BodyInit | null} [body]
+   * @param {ResponseInit | Response} [init]
+   */
+  constructor(body = null, init = undefined) {
+    super(kInternal);
+    if (body === kInternal) return;
+    if (init !== undefined && init !== null) this.#applyInit(init, body);
+    this.#type = setBody(this, body);
+  }
+
+  static {
+    nativeResponse = (handle) => {
+      const response = new Response(kInternal);
+      response.#handle = handle;
+      response.#origin = handle;
+      setNativeBody(response, handle);
+      return response;
+    };
+    sendResponse = (event, response) => {
+      const isResponse = typeof response === "object" && response !== null && #status in response;
+      if (!isResponse) throw new TypeError(NO_RESPONSE);
+      response.#send(event);
+    };
+  }
+
+  /** @returns {Response} A network error, which cannot be sent. */
+  static error() {
+    const response = new Response(kInternal);
+    response.#status = 0;
+    response.#isError = true;
+    return response;
+  }
+
+  /**
+   * @param {string | URL} url
+   * @param {number} [status]
+   */
+  static redirect(url, status = 302) {
+    const location = parseUrl(`${url}`);
+    if (location === null) throw new TypeError(`Unable to parse URL: ${url}`);
+    status = Number(status);
+    if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
+      throw new RangeError(
+        `${status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308.`,
+      );
+    }
+    const response = new Response(kInternal);
+    response.#status = status;
+    response.#headers = headersOfList(["location", location]);
+    return response;
+  }
+
+  /**
+   * @param {unknown} data
+   * @param {ResponseInit} [init]
+   */
+  static json(data, init = undefined) {
+    const text = `${JSONStringify(data)}`;
+    const response = new Response(kInternal);
+    if (init !== undefined && init !== null) response.#applyInit(init, text);
+    setBody(response, text);
+    response.#type = "application/json";
+    return response;
+  }
+
+  get status() {
+    if (this.#handle !== null) this.#readHead();
+    return this.#status;
+  }
+
+  get statusText() {
+    if (this.#handle !== null) this.#readHead();
+    return this.#statusText;
+  }
+
+  get ok() {
+    const status = this.status;
+    return status >= 200 && status <= 299;
+  }
+
+  /** @returns {Headers} */
+  get headers() {
+    if (this.#handle !== null) this.#readHead();
+    if (this.#headers === null) {
+      this.#headers = this.#type === null
+        ? new Headers()
+        : headersOfList(["content-type", this.#type]);
+    } else {
+      this.#addType();
+    }
+    return this.#headers;
+  }
+
+  get redirected() {
+    void this.#status;
+    return false;
+  }
+
+  get url() {
+    void this.#status;
+    return "";
+  }
+
+  get type() {
+    return this.#isError ? "error" : "default";
+  }
+
+  get webSocket() {
+    void this.#status;
+    return null;
+  }
+
+  get cf() {
+    return this.#cf;
+  }
+
+  /** @returns {Response} */
+  clone() {
+    const copy = new Response(kInternal);
+    copy.#status = this.status;
+    copy.#statusText = this.#statusText;
+    copy.#headers = new Headers(this.headers);
+    copy.#isError = this.#isError;
+    copy.#cf = this.#cf;
+    copyBody(this, copy);
+    return copy;
+  }
+
+  get [SymbolToStringTag]() {
+    return "Response";
+  }
+
+  [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
+    const { status, statusText, headers, ok, bodyUsed } = this;
+    return `Response ${inspect({ status, statusText, headers, ok, bodyUsed }, options)}`;
+  }
+
+  #send(event) {
+    if (this.#origin !== null && isNativeBody(this)) {
+      ops.op_response_forward(event, this.#origin);
+      markMoved(this);
+      return;
+    }
+    if (this.#isError) throw new TypeError("Response.error() cannot be sent.");
+    const body = takeBody(this);
+    ops.op_response_send(event, this.#status, this.#sentHeaders(body), body);
+  }
+
+  /** @returns {string[] | null} null where the body's type is the one Rust adds by itself. */
+  #sentHeaders(body) {
+    if (this.#headers !== null) {
+      this.#addType();
+      return headerList(this.#headers);
+    }
+    const type = this.#type;
+    if (type === null || (type === TEXT_TYPE && typeof body === "string")) return null;
+    return ["content-type", type];
+  }
+
+  /** Writes down the body's own type once there is a Headers object to write it to. */
+  #addType() {
+    const type = this.#type;
+    if (type === null) return;
+    this.#type = null;
+    if (!this.#headers.has("content-type")) this.#headers.append("content-type", type);
+  }
+
+  #readHead() {
+    const head = ops.op_response_head(this.#handle);
+    this.#handle = null;
+    this.#status = head[0];
+    this.#statusText = head[1];
+    const list = ArrayPrototypeSlice(head, 2);
+    this.#headers = immutableHeaders(() => list);
+  }
+
+  #applyInit(init, body) {
+    if (typeof init !== "object") {
+      throw new TypeError(
+        "Failed to construct 'Response': constructor parameter 2 is not of type " +
+          "'InitializerDict or Response'.",
+      );
+    }
+    const { status, statusText, headers, webSocket, cf } = init;
+    if (webSocket !== undefined && webSocket !== null) throw unsupported("webSocket");
+    if (status !== undefined) this.#status = checkedStatus(status, body);
+    if (statusText !== undefined) this.#statusText = checkedReason(statusText);
+    if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
+    if (cf !== undefined) this.#cf = cf;
+  }
+}
+
+/** @returns {number} */
+function checkedStatus(value, body) {
+  const status = MathTrunc(Number(value));
+  if (!(status >= 200 && status <= 599)) {
+    throw new RangeError(
+      "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+    );
+  }
+  const isNull = body === null || body === undefined;
+  if (!isNull && (status === 204 || status === 205 || status === 304)) {
+    throw new TypeError("Response with null body status (101, 204, 205, or 304) cannot have " +
+      "a body.");
+  }
+  return status;
+}
+
+/** @returns {string} */
+function checkedReason(value) {
+  const text = `${value}`;
+  if (RegExpPrototypeExec(REASON, text) === null) throw new TypeError("Invalid statusText");
+  return text;
+}

@@ -1,0 +1,87 @@
+// The receiving side of RPC: which members of an entrypoint a caller can reach (RPC-4 to RPC-8).
+
+import { primordials } from "ext:core/mod.js";
+import { DurableObject } from "ext:beryl/actor.js";
+import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+
+const {
+  FunctionPrototypeCall,
+  ObjectHasOwn,
+  ObjectPrototype,
+  ObjectPrototypeIsPrototypeOf,
+  ReflectApply,
+  TypeError,
+} = primordials;
+
+/** Members of an entrypoint that are no methods. */
+const RESERVED = {
+  __proto__: null,
+  alarm: true,
+  connect: true,
+  constructor: true,
+  dup: true,
+  fetch: true,
+  webSocketClose: true,
+  webSocketError: true,
+  webSocketMessage: true,
+};
+
+/**
+ * @param {any} receiver
+ * @param {string} method
+ * @param {unknown[] | undefined} args Undefined to read a property.
+ * @param {{env: object, ctx: object} | null} context What a plain handler object gets besides.
+ */
+export function callMethod(receiver, method, args, context) {
+  if (RESERVED[method] === true) {
+    throw new TypeError(`'${method}' is a reserved method and cannot be called over RPC.`);
+  }
+  const isEntrypoint = ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, receiver);
+  const isActor = ObjectPrototypeIsPrototypeOf(DurableObject.prototype, receiver);
+  if (!isEntrypoint && !isActor) return callPlain(receiver, method, args, context);
+  // What the instance holds itself is private; only the class is the interface.
+  if (
+    ObjectHasOwn(receiver, method) || !(method in receiver) ||
+    receiver[method] === ObjectPrototype[method]
+  ) {
+    throw missing(method);
+  }
+  const member = receiver[method];
+  if (args === undefined) return member;
+  if (typeof member !== "function") throw new TypeError(`"${method}" is not a function.`);
+  return ReflectApply(member, receiver, args);
+}
+
+function callPlain(receiver, method, args, context) {
+  if (context === null) {
+    throw new TypeError(
+      "The receiving Durable Object does not support RPC, because its class was not declared " +
+        "with `extends DurableObject`. In order to enable RPC, make sure your class extends " +
+        "the special class `DurableObject`, which can be imported from the module " +
+        '"cloudflare:workers".',
+    );
+  }
+  if (!ObjectHasOwn(receiver, method)) throw missing(method);
+  const member = receiver[method];
+  if (args === undefined) return member;
+  if (typeof member !== "function") throw new TypeError(`"${method}" is not a function.`);
+  if (member.length !== 3) {
+    throw new TypeError(
+      `Cannot call handler function "${method}" over RPC because it has the wrong number of ` +
+        "arguments. A simple function handler can only be called over RPC if it has exactly " +
+        "the arguments (arg, env, ctx), where only the first argument comes from the client.",
+    );
+  }
+  if (args.length !== 1) {
+    throw new TypeError(
+      `Attempted to call RPC function "${method}" with the wrong number of arguments. When ` +
+        "calling a top-level handler function that is not declared as part of a class, you " +
+        "must always send exactly one argument.",
+    );
+  }
+  return FunctionPrototypeCall(member, receiver, args[0], context.env, context.ctx);
+}
+
+function missing(method) {
+  return new TypeError(`The RPC receiver does not implement the method "${method}".`);
+}

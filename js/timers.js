@@ -1,0 +1,143 @@
+// setTimeout and its kin: the callbacks live here, the clock runs in Rust.
+
+import { core, primordials } from "ext:core/mod.js";
+import { reportUncaught } from "ext:beryl/console.js";
+import { domException } from "ext:beryl/errors.js";
+
+const { ops } = core;
+const {
+  FunctionPrototypeApply,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeGetSize,
+  MapPrototypeHas,
+  MapPrototypeSet,
+  MathMin,
+  Number,
+  Promise,
+  PromiseReject,
+  SafeMap,
+  SymbolToStringTag,
+  TypeError,
+} = primordials;
+
+/** Timers one isolate may have at a time, as on the platform. */
+const TIMERS_MAX = 10_000;
+/** A hundred years, the longest delay that is told apart from "never". */
+const DELAY_MS_MAX = 3_153_600_000_000;
+
+/** @type {Map<number, {callback: Function, args: unknown[], every: number}>} */
+const timers = new SafeMap();
+let lastId = 0;
+let finished = 0;
+
+/**
+ * @param {Function} callback
+ * @param {number} [delay] Milliseconds.
+ * @returns {number}
+ */
+export function setTimeout(callback, delay = 0, ...args) {
+  return start("setTimeout", callback, delay, args, false);
+}
+
+/**
+ * @param {Function} callback
+ * @param {number} [delay] Milliseconds.
+ * @returns {number}
+ */
+export function setInterval(callback, delay = 0, ...args) {
+  return start("setInterval", callback, delay, args, true);
+}
+
+/** @param {number} [id] Serves both kinds, as on the web. */
+export function clearTimeout(id = undefined) {
+  const key = typeof id === "number" ? id : Number(id);
+  if (!MapPrototypeDelete(timers, key)) return;
+  ops.op_timers_stop(key);
+}
+
+/** @param {number} [id] */
+export function clearInterval(id = undefined) {
+  clearTimeout(id);
+}
+
+/**
+ * Runs the callback of a timer that is due; what it throws is reported and goes no further.
+ * @param {number} id
+ */
+export function fireTimer(id) {
+  const timer = MapPrototypeGet(timers, id);
+  if (timer === undefined) return;
+  if (timer.every >= 0) {
+    ops.op_timers_start(id, timer.every);
+  } else {
+    MapPrototypeDelete(timers, id);
+    finished++;
+  }
+  try {
+    FunctionPrototypeApply(timer.callback, globalThis, timer.args);
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+export const scheduler = {
+  /**
+   * @param {number} delay Milliseconds.
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<void>}
+   */
+  wait(delay, options = undefined) {
+    const signal = options?.signal;
+    if (signal === undefined || signal === null) {
+      return new Promise((resolve) => setTimeout(resolve, delay));
+    }
+    if (signal.aborted) return PromiseReject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const id = setTimeout(resolve, delay);
+      signal.addEventListener("abort", () => {
+        clearTimeout(id);
+        reject(signal.reason);
+      }, { once: true });
+    });
+  },
+  get [SymbolToStringTag]() {
+    return "Scheduler";
+  },
+};
+
+function start(name, callback, delay, args, isRepeated) {
+  if (typeof callback !== "function") {
+    throw new TypeError(
+      `Failed to execute '${name}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type ` +
+        "'function'.",
+    );
+  }
+  const count = MapPrototypeGetSize(timers);
+  if (count >= TIMERS_MAX) {
+    throw domException(
+      "You have exceeded the number of active timeouts you may set. max active timeouts: " +
+        `${TIMERS_MAX}, current active timeouts: ${count}, finished timeouts: ${finished}`,
+      "QuotaExceededError",
+    );
+  }
+  const ms = delayMs(delay);
+  const id = nextId();
+  MapPrototypeSet(timers, id, { callback, args, every: isRepeated ? ms : -1 });
+  ops.op_timers_start(id, ms);
+  return id;
+}
+
+/** @returns {number} An id above zero that no running timer has. */
+function nextId() {
+  do {
+    lastId = lastId === 0x7fffffff ? 1 : lastId + 1;
+  } while (MapPrototypeHas(timers, lastId));
+  return lastId;
+}
+
+/** @returns {number} Whole milliseconds; what is no positive number is no delay. */
+function delayMs(delay) {
+  const ms = Number(delay);
+  return ms >= 1 ? MathMin(ms - (ms % 1), DELAY_MS_MAX) : 0;
+}

@@ -1,0 +1,113 @@
+//! The command line, exactly as it was typed; what it means is decided in `config`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A self-hosted runtime for Workers, Durable Objects and facets.
+#[derive(Debug, Parser)]
+#[command(name = "beryl", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve apps that are submitted over the admin API
+    Serve(ServeArgs),
+    /// Run one worker script without any configuration
+    Run(RunArgs),
+}
+
+/// What only `beryl serve` takes.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Directory for apps and their data
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data: PathBuf,
+    /// Port of the admin API; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 7070)]
+    pub admin_port: u16,
+    /// Let everybody on this machine use the admin API without a token
+    #[arg(long)]
+    pub no_auth: bool,
+    /// Apps are reached as <app>.D besides <app>.localhost
+    #[arg(long, value_name = "D", default_value = "localhost")]
+    pub base_domain: String,
+    /// What both commands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// What only `beryl run` takes.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The worker script, an ES module
+    pub file: PathBuf,
+    /// Directory for the data of its Durable Objects
+    #[arg(long, value_name = "DIR", default_value = "./.beryl")]
+    pub data: PathBuf,
+    /// A variable of the worker's env; can be given more than once
+    #[arg(long = "var", value_name = "KEY=VALUE")]
+    pub vars: Vec<String>,
+    /// What both commands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// What both commands take.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// Port to serve on; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8787)]
+    pub port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub host: String,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// CPU time in milliseconds that JavaScript may take at a stretch
+    #[arg(long, value_name = "N")]
+    pub cpu_ms: Option<u64>,
+    /// Threads that run JavaScript; one per core if not given
+    #[arg(long, value_name = "N")]
+    pub shards: Option<usize>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object per line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_has_its_defaults() {
+        Cli::command().debug_assert();
+        let Command::Serve(serve) = Cli::parse_from(["beryl", "serve"]).command else {
+            panic!("serve was typed");
+        };
+        assert_eq!((serve.common.port, serve.admin_port, serve.no_auth), (8787, 7070, false));
+        assert_eq!(serve.data, PathBuf::from("./data"));
+        let Command::Run(run) =
+            Cli::parse_from(["beryl", "run", "w.js", "--var", "A=1", "--var", "B="]).command
+        else {
+            panic!("run was typed");
+        };
+        assert_eq!(
+            (run.data, run.vars),
+            (PathBuf::from("./.beryl"), vec!["A=1".into(), "B=".into()])
+        );
+    }
+}

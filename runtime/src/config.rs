@@ -1,0 +1,238 @@
+//! What the command line means: checked values, or an error that says what, where and how to
+//! mend it. This is where the file system is asked; sockets and locks come later.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use worker::limits::{CODE_BYTES_MAX, Limits};
+
+use crate::cli::{Cli, Command, CommonArgs, LogFormat, RunArgs, ServeArgs};
+
+/// What the process is to do.
+#[derive(Debug)]
+pub struct Config {
+    /// Where data lies; the directory exists.
+    pub data_dir: PathBuf,
+    /// Where the public listener listens; port 0 means any.
+    pub listen: SocketAddr,
+    /// How many threads run JavaScript.
+    pub shards: NonZeroUsize,
+    /// The limits of every worker.
+    pub limits: Limits,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is served.
+    pub mode: Mode,
+}
+
+/// What is served.
+#[derive(Debug)]
+pub enum Mode {
+    /// Apps that come over the admin API.
+    Serve(Serve),
+    /// One script.
+    Run(Run),
+}
+
+/// The settings of `beryl serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// Where the admin listener listens; port 0 means any.
+    pub admin: SocketAddr,
+    /// Who may use it.
+    pub auth: Auth,
+    /// Apps are reached as `<app>.<base_domain>`; lower case, no dot at either end.
+    pub base_domain: String,
+}
+
+/// Who may use the admin API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Who has the token.
+    Token,
+    /// Everybody who reaches the listener, which is on loopback.
+    Open,
+}
+
+/// The settings of `beryl run`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The name of the main module: the file's name without its directory.
+    pub main: String,
+    /// The script.
+    pub source: String,
+    /// The variables of the worker's `env`.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A command line that cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A flag's value breaks its rule.
+    #[error("{flag} {value:?}: {problem}")]
+    ConfigFlag {
+        /// The flag as typed.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong and what would be right.
+        problem: &'static str,
+    },
+    /// A path cannot be used.
+    #[error("{what} {}: {cause}; {mend}", path.display())]
+    ConfigPath {
+        /// What the path is for.
+        what: &'static str,
+        /// The path as typed.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+        /// What to do.
+        mend: &'static str,
+    },
+}
+
+impl Config {
+    /// Checks a command line, reads the script and makes the data directory.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn new(cli: Cli) -> Result<Config, Error> {
+        match cli.command {
+            Command::Serve(args) => {
+                let (data, common) = (args.data.clone(), &args.common);
+                let mode = Mode::Serve(serve(&args)?);
+                Config::with(data, common, mode)
+            }
+            Command::Run(args) => {
+                let mode = Mode::Run(run(&args)?);
+                Config::with(args.data, &args.common, mode)
+            }
+        }
+    }
+
+    fn with(data_dir: PathBuf, common: &CommonArgs, mode: Mode) -> Result<Config, Error> {
+        let listen = SocketAddr::new(host(&common.host)?, common.port);
+        let shards = shards(common.shards)?;
+        let mut limits = Limits::default();
+        if let Some(cpu_ms) = common.cpu_ms {
+            if cpu_ms == 0 {
+                return flag("--cpu-ms", "0", "must be at least 1 millisecond");
+            }
+            limits.cpu_ms = cpu_ms;
+        }
+        make_writable(&data_dir)?;
+        Ok(Config { data_dir, listen, shards, limits, log_format: common.log_format, mode })
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<Serve, Error> {
+    let host = host(&args.common.host)?;
+    if args.no_auth && !host.is_loopback() {
+        let problem = "an admin API without token is for loopback only; drop --no-auth or use \
+                       --host 127.0.0.1";
+        return flag("--no-auth with --host", &args.common.host, problem);
+    }
+    if args.admin_port == args.common.port && args.admin_port != 0 {
+        let problem = "is the public port as well; choose two different ports";
+        return flag("--admin-port", &args.admin_port.to_string(), problem);
+    }
+    let base_domain = args.base_domain.trim_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if base_domain.len() > 180 || !base_domain.split('.').all(is_label) {
+        let problem = "is no domain name; give one like apps.example.com, without port";
+        return flag("--base-domain", &args.base_domain, problem);
+    }
+    let auth = if args.no_auth { Auth::Open } else { Auth::Token };
+    Ok(Serve { admin: SocketAddr::new(host, args.admin_port), auth, base_domain })
+}
+
+fn run(args: &RunArgs) -> Result<Run, Error> {
+    let vars = vars(&args.vars)?;
+    let path =
+        |cause, mend| Error::ConfigPath { what: "script", path: args.file.clone(), cause, mend };
+    let readable = "give the path of a readable JavaScript file";
+    let size = args.file.metadata().map_err(|cause| path(cause, readable))?.len();
+    if size > CODE_BYTES_MAX as u64 {
+        return Err(path(io::ErrorKind::FileTooLarge.into(), "a script may have up to 64 MiB"));
+    }
+    let source = std::fs::read_to_string(&args.file).map_err(|cause| path(cause, readable))?;
+    let main = args.file.file_name().and_then(|name| name.to_str());
+    let main = main.ok_or_else(|| {
+        path(io::ErrorKind::InvalidFilename.into(), "the file's name must be UTF-8")
+    })?;
+    Ok(Run { main: main.to_owned(), source, vars })
+}
+
+fn vars(typed: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let mut vars = BTreeMap::new();
+    for var in typed {
+        let Some((key, value)) = var.split_once('=') else {
+            return flag("--var", var, "has no \"=\"; write KEY=VALUE");
+        };
+        let starts_well = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts_well || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return flag("--var", var, "its name must be letters, digits and \"_\"");
+        }
+        if vars.insert(key.to_owned(), value.to_owned()).is_some() {
+            return flag("--var", var, "has a name that was given before; give it once");
+        }
+    }
+    Ok(vars)
+}
+
+fn host(typed: &str) -> Result<IpAddr, Error> {
+    if typed.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let address = typed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(typed);
+    match address.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => {
+            flag("--host", typed, "is no IP address; give one like 127.0.0.1, 0.0.0.0 or ::1")
+        }
+    }
+}
+
+fn shards(typed: Option<usize>) -> Result<NonZeroUsize, Error> {
+    let Some(typed) = typed else {
+        return Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    };
+    match NonZeroUsize::new(typed).filter(|shards| shards.get() <= SHARDS_MAX) {
+        Some(shards) => Ok(shards),
+        None => flag("--shards", &typed.to_string(), "must be 1 to 512; one per core is best"),
+    }
+}
+
+/// Makes the directory if needed and tries to write in it, so that a wrong path fails now and
+/// not at the first request.
+fn make_writable(dir: &Path) -> Result<(), Error> {
+    let probe = dir.join(".beryl-probe");
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|cause| Error::ConfigPath {
+            what: "data directory",
+            path: dir.to_owned(),
+            cause,
+            mend: "give a directory that this user may write to with --data",
+        })
+}
+
+fn flag<T>(flag: &'static str, value: &str, problem: &'static str) -> Result<T, Error> {
+    Err(Error::ConfigFlag { flag, value: value.to_owned(), problem })
+}
+
+/// More threads than any machine we know has cores for.
+const SHARDS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Puts the rooms together and serves until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use control::catalogue::Catalogue;
+use control::rest::{Admin, AdminConfig};
+use control::token::{Origin, Token};
+use isolate::Engine;
+use network::limits::HttpLimits;
+use network::listener::Listener;
+use network::router::{Public, Router};
+use storage::{DataDir, SyncPool};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::entrypoint::Entrypoint;
+use worker::shard::{Config as ShardConfig, Shard};
+use worker::shards::{MakeService, Service, Shards};
+use worker::stub::MainStub;
+
+use crate::apps::Supervisors;
+use crate::config::{Auth, Config, Mode, Run, Serve};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Serves what `config` asks for.
+///
+/// # Errors
+/// What kept the process from serving.
+pub fn run(config: Config) -> Result<(), Failure> {
+    // V8 first: it must be initialised before any other thread exists.
+    let heap_bytes_max = config.limits.heap_bytes_max;
+    let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, heap_bytes_max);
+    let data = Arc::new(DataDir::open(&config.data_dir)?);
+    let sink = SyncPool::start(SYNC_THREADS)?;
+    let public = Listener::bind(config.listen)?;
+    let http = HttpLimits::new(&config.limits);
+    let plan = Plan::new(&config, &data, public.local_addr())?;
+    let mut listeners = vec![public];
+    while listeners.len() < config.shards.get() {
+        listeners.push(listeners[0].sibling()?);
+    }
+    let (ready, started) = oneshot::channel();
+    let service = plan.service(listeners, http, ready);
+    let shards = ShardConfig {
+        main: plan.main.clone(),
+        data: data.path().to_path_buf(),
+        limits: config.limits.clone(),
+        sink,
+        engine: Arc::new(engine),
+    };
+    let shards = Shards::start(config.shards.get(), shards, service)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve_until_stopped(shards, started, &plan))
+}
+
+async fn serve_until_stopped(
+    mut shards: Shards,
+    started: oneshot::Receiver<Result<(), String>>,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let failed = match started.await {
+        Ok(Ok(())) => {
+            plan.announce();
+            tokio::select! {
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+                failure = shards.failure() => Some(failure),
+            }
+        }
+        Ok(Err(error)) => Some(error),
+        Err(_) => Some(shards.failure().await),
+    };
+    tracing::info!("stopping: no new connections, waiting for requests in flight");
+    shards.stop();
+    match failed {
+        None => Ok(()),
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// What the process serves and where.
+struct Plan {
+    main: WorkerCode,
+    public: SocketAddr,
+    host: Option<Host>,
+}
+
+/// What only `beryl serve` has.
+struct Host {
+    settings: Serve,
+    admin: Mutex<Option<Listener>>,
+    admin_addr: SocketAddr,
+    catalogue: Catalogue,
+    token: Option<(Token, Origin)>,
+}
+
+impl Plan {
+    fn new(config: &Config, data: &DataDir, public: SocketAddr) -> Result<Plan, Failure> {
+        match &config.mode {
+            Mode::Run(run) => Ok(Plan { main: script(run)?, public, host: None }),
+            Mode::Serve(settings) => {
+                let admin = Listener::bind(settings.admin)?;
+                let token = match settings.auth {
+                    Auth::Token => Some(Token::open(data.path())?),
+                    Auth::Open => None,
+                };
+                let host = Host {
+                    settings: settings.clone(),
+                    admin_addr: admin.local_addr(),
+                    admin: Mutex::new(Some(admin)),
+                    catalogue: Catalogue::open(data.path())?,
+                    token,
+                };
+                Ok(Plan { main: app_runner()?, public, host: Some(host) })
+            }
+        }
+    }
+
+    /// The service of every shard: the public listener, on the first one the admin listener
+    /// too.
+    fn service(
+        &self,
+        listeners: Vec<Listener>,
+        http: HttpLimits,
+        ready: oneshot::Sender<Result<(), String>>,
+    ) -> MakeService {
+        let shared = Mutex::new((listeners, Some(ready)));
+        let admin = self.host.as_ref().map(|host| Arc::new(AdminPlan::new(host, self.public)));
+        Arc::new(move |shard, stopping| {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let listener = shared.0.pop();
+            let first = if shard.index() == 0 { shared.1.take() } else { None };
+            serve_shard(shard, stopping, listener, admin.clone(), (http.clone(), first))
+        })
+    }
+
+    /// Says where the process serves, and what to try next.
+    fn announce(&self) {
+        println!("beryl is serving on http://{}", self.public);
+        let Some(host) = &self.host else { return };
+        println!("admin API on http://{}", host.admin_addr);
+        let mut header = String::new();
+        if let Some((_, origin)) = &host.token {
+            header = match origin {
+                Origin::Created { text, path } => {
+                    println!("admin token (kept in {}): {text}", path.display());
+                    format!(" -H 'authorization: Bearer {text}'")
+                }
+                Origin::Read => " -H \"authorization: Bearer $(cat <data>/admin-token)\"".into(),
+            };
+        }
+        println!(
+            "\ntry:\n  curl -X PUT http://{}/v1/apps/hello{header} \\\n    \
+             -H 'content-type: application/javascript' \\\n    \
+             -d 'export default {{ fetch() {{ return new Response(\"Hello from my app\\n\") }} }}'\n  \
+             curl http://hello.{}:{}/",
+            host.admin_addr,
+            host.settings.base_domain,
+            self.public.port(),
+        );
+    }
+}
+
+/// What the admin listener needs, on whichever thread it runs.
+struct AdminPlan {
+    listener: Mutex<Option<Listener>>,
+    catalogue: Catalogue,
+    token: Option<Token>,
+    hosts: Vec<String>,
+    public_authority: String,
+    base_domain: String,
+}
+
+impl AdminPlan {
+    fn new(host: &Host, public: SocketAddr) -> AdminPlan {
+        let listener = host.admin.lock().unwrap_or_else(PoisonError::into_inner).take();
+        AdminPlan {
+            listener: Mutex::new(listener),
+            catalogue: host.catalogue.clone(),
+            token: host.token.as_ref().map(|(token, _)| token.clone()),
+            hosts: vec![host.admin_addr.ip().to_string()],
+            public_authority: format!("{}:{}", host.settings.base_domain, public.port()),
+            base_domain: host.settings.base_domain.clone(),
+        }
+    }
+
+    fn entrypoint(&self, shard: &Rc<Shard>) -> Admin {
+        Admin::new(AdminConfig {
+            catalogue: self.catalogue.clone(),
+            host: Rc::new(Supervisors::new(Rc::clone(shard))),
+            token: self.token.clone(),
+            admin_hosts: self.hosts.clone(),
+            public_authority: self.public_authority.clone(),
+            now_ms,
+        })
+    }
+
+    fn public(&self, shard: &Rc<Shard>) -> Rc<dyn Entrypoint> {
+        let supervisors = Supervisors::new(Rc::clone(shard));
+        let catalogue = self.catalogue.clone();
+        let resolve = move |app: &str| -> Option<Rc<dyn Entrypoint>> {
+            catalogue.contains(app).then(|| Rc::new(supervisors.of(app)) as _)
+        };
+        Rc::new(Public::new(Router::new(&self.base_domain), resolve))
+    }
+}
+
+fn serve_shard(
+    shard: Rc<Shard>,
+    stopping: watch::Receiver<bool>,
+    listener: Option<Listener>,
+    admin: Option<Arc<AdminPlan>>,
+    (http, first): (HttpLimits, Option<oneshot::Sender<Result<(), String>>>),
+) -> Service {
+    Box::pin(async move {
+        if let Some(ready) = first {
+            let started = shard.start_main().map_err(|error| error.to_string());
+            let is_started = started.is_ok();
+            // The main thread may have given up waiting.
+            let _ = ready.send(started);
+            if !is_started {
+                return Ok(());
+            }
+        }
+        let Some(listener) = listener else { return Ok(()) };
+        let public: Rc<dyn Entrypoint> = match &admin {
+            Some(admin) => admin.public(&shard),
+            None => Rc::new(MainStub::new(Rc::clone(&shard))),
+        };
+        let serving = listener.serve(public, &http, stopped(stopping.clone()));
+        let admin_listener = admin.as_ref().filter(|_| shard.index() == 0).and_then(|admin| {
+            let listener = admin.listener.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            Some((listener, Rc::new(admin.entrypoint(&shard))))
+        });
+        let outcome = match admin_listener {
+            None => serving.await,
+            Some((listener, entrypoint)) => {
+                let administering = listener.serve(entrypoint, &http, stopped(stopping));
+                let (public, admin) = tokio::join!(serving, administering);
+                public.and(admin)
+            }
+        };
+        outcome.map_err(|error| error.to_string())
+    })
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone means that the process ends.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+fn script(run: &Run) -> Result<WorkerCode, Failure> {
+    let modules = BTreeMap::from([(run.main.clone(), Module::Js(run.source.as_str().into()))]);
+    let bundle = check_bundle(run.main.clone(), modules)?;
+    let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+    let env = Env::Configured(Arc::new(vars));
+    Ok(WorkerCode { bundle: Arc::new(bundle), env, name: run.main.as_str().into() })
+}
+
+fn app_runner() -> Result<WorkerCode, Failure> {
+    let main = "app_runner.js".to_string();
+    let modules = BTreeMap::from([(main.clone(), Module::Js(ops::APP_RUNNER.into()))]);
+    let bundle = Arc::new(check_bundle(main, modules)?);
+    let env = Env::Configured(Arc::default());
+    Ok(WorkerCode { bundle, env, name: "app_runner".into() })
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/beryl.snapshot"));
+static LAZY_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lazy_scripts.rs"));
+/// Enough for a disk to order writes of several databases among each other.
+const SYNC_THREADS: usize = 4;
