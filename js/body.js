@@ -9,21 +9,10 @@ import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ArrayBufferIsView,
-  ArrayBufferPrototypeSlice,
-  JSONParse,
-  ObjectPrototypeIsPrototypeOf,
-  PromiseReject,
-  StringPrototypeCharCodeAt,
-  StringPrototypeSlice,
-  StringPrototypeToWellFormed,
-  Symbol,
-  SymbolToStringTag,
-  TypeError,
-  TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeGetByteLength,
-  TypedArrayPrototypeGetByteOffset,
-  TypedArrayPrototypeSlice,
+  ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, ObjectPrototypeIsPrototypeOf,
+  PromiseReject, StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeToWellFormed,
+  Symbol, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
   Uint8Array,
 } = primordials;
 

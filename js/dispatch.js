@@ -174,11 +174,12 @@ function fail(event, error) {
     described.name,
     described.message,
     described.stack,
+    described.code,
     described.isRemote,
   );
 }
 
-/** @returns {{name: string, message: string, stack: string, isRemote: boolean}} */
+/** @returns {{name: string, message: string, stack: string, code: string, isRemote: boolean}} */
 function describe(error) {
   try {
     if (core.isNativeError(error)) {
@@ -186,12 +187,14 @@ function describe(error) {
         name: String(error.name),
         message: String(error.message),
         stack: String(error.stack),
+        code: error.remote === true ? String(error.code) : "",
         isRemote: error.remote === true,
       };
     }
-    return { name: "Error", message: String(error), stack: "", isRemote: false };
+    return { name: "Error", message: String(error), stack: "", code: "", isRemote: false };
   } catch (second) {
     reportUncaught(second);
-    return { name: "Error", message: "The thrown value cannot be read.", stack: "", isRemote: false };
+    const message = "The thrown value cannot be read.";
+    return { name: "Error", message, stack: "", code: "", isRemote: false };
   }
 }

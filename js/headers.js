@@ -3,27 +3,11 @@
 import { primordials } from "ext:core/mod.js";
 
 const {
-  ArrayIsArray,
-  ArrayPrototypePush,
-  ArrayPrototypeSlice,
-  ArrayPrototypeSort,
-  ArrayPrototypeSplice,
-  ArrayPrototypeValues,
-  FunctionPrototypeCall,
-  MapPrototypeGet,
-  MapPrototypeGetSize,
-  MapPrototypeSet,
-  ObjectKeys,
-  RegExpPrototypeExec,
-  SafeMap,
-  SafeRegExp,
-  StringPrototypeCharCodeAt,
-  StringPrototypeToLowerCase,
-  Symbol,
-  SymbolFor,
-  SymbolIterator,
-  SymbolToStringTag,
-  TypeError,
+  ArrayIsArray, ArrayPrototypePush, ArrayPrototypeSlice, ArrayPrototypeSort,
+  ArrayPrototypeSplice, ArrayPrototypeValues, FunctionPrototypeCall, MapPrototypeGet,
+  MapPrototypeGetSize, MapPrototypeSet, ObjectKeys, RegExpPrototypeExec, SafeMap, SafeRegExp,
+  StringPrototypeCharCodeAt, StringPrototypeToLowerCase, Symbol, SymbolFor, SymbolIterator,
+  SymbolToStringTag, TypeError,
 } = primordials;
 
 const TOKEN = new SafeRegExp(/^[!#$%&'*+\-.^_`|~A-Za-z0-9]+$/);

@@ -2,16 +2,8 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
-  Body,
-  copyBody,
-  isNativeBody,
-  isNullBody,
-  kInternal,
-  markMoved,
-  moveBody,
-  setBody,
-  setNativeBody,
-  takeBody,
+  Body, copyBody, isNativeBody, isNullBody, kInternal, markMoved, moveBody, setBody,
+  setNativeBody, takeBody,
 } from "ext:beryl/body.js";
 import { headerList, Headers, immutableHeaders } from "ext:beryl/headers.js";
 import { parseUrl } from "ext:beryl/url.js";
@@ -19,13 +11,8 @@ import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ObjectPrototypeIsPrototypeOf,
-  StringPrototypeIndexOf,
-  StringPrototypeSlice,
-  StringPrototypeToUpperCase,
-  SymbolFor,
-  SymbolToStringTag,
-  TypeError,
+  ObjectPrototypeIsPrototypeOf, StringPrototypeIndexOf, StringPrototypeSlice,
+  StringPrototypeToUpperCase, SymbolFor, SymbolToStringTag, TypeError,
 } = primordials;
 
 const METHODS = {

@@ -18,16 +18,8 @@ import { parseUrl } from "ext:beryl/url.js";
 
 const { ops } = core;
 const {
-  ArrayPrototypeSlice,
-  JSONStringify,
-  MathTrunc,
-  Number,
-  RangeError,
-  RegExpPrototypeExec,
-  SafeRegExp,
-  SymbolFor,
-  SymbolToStringTag,
-  TypeError,
+  ArrayPrototypeSlice, JSONStringify, MathTrunc, Number, RangeError, RegExpPrototypeExec,
+  SafeRegExp, SymbolFor, SymbolToStringTag, TypeError,
 } = primordials;
 
 const REASON = new SafeRegExp(/^[\t \x21-\x7e\x80-\xff]*$/);

@@ -4,22 +4,10 @@ import { core, primordials } from "ext:core/mod.js";
 
 const { ops } = core;
 const {
-  ArrayIsArray,
-  ArrayIteratorPrototype,
-  ArrayPrototypePush,
-  ArrayPrototypeSort,
-  ArrayPrototypeSplice,
-  FunctionPrototypeCall,
-  ObjectKeys,
-  ObjectSetPrototypeOf,
-  ReflectGetPrototypeOf,
-  StringPrototypeSlice,
-  StringPrototypeStartsWith,
-  StringPrototypeToWellFormed,
-  SymbolFor,
-  SymbolIterator,
-  SymbolToStringTag,
-  TypeError,
+  ArrayIsArray, ArrayIteratorPrototype, ArrayPrototypePush, ArrayPrototypeSort,
+  ArrayPrototypeSplice, FunctionPrototypeCall, ObjectKeys, ObjectSetPrototypeOf,
+  ReflectGetPrototypeOf, StringPrototypeSlice, StringPrototypeStartsWith,
+  StringPrototypeToWellFormed, SymbolFor, SymbolIterator, SymbolToStringTag, TypeError,
 } = primordials;
 
 /**

@@ -9,24 +9,12 @@ import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ArrayBufferIsView,
-  ArrayPrototypePush,
-  DataViewPrototypeGetBuffer,
-  DataViewPrototypeGetByteLength,
-  DataViewPrototypeGetByteOffset,
-  Error,
-  PromisePrototypeThen,
-  SymbolToStringTag,
-  TypeError,
-  TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeGetByteLength,
-  TypedArrayPrototypeGetByteOffset,
-  TypedArrayPrototypeGetSymbolToStringTag,
-  TypedArrayPrototypeSet,
-  Uint8Array,
-  WeakMapPrototypeGet,
-  WeakMapPrototypeSet,
-  SafeWeakMap,
+  ArrayBufferIsView, ArrayPrototypePush, DataViewPrototypeGetBuffer,
+  DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset, Error, PromisePrototypeThen,
+  SafeWeakMap, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset,
+  TypedArrayPrototypeGetSymbolToStringTag, TypedArrayPrototypeSet, Uint8Array,
+  WeakMapPrototypeGet, WeakMapPrototypeSet,
 } = primordials;
 
 /** Bytes one body may have when it is read as a whole. */

@@ -6,13 +6,8 @@ import { queryOf, resetQuery, URLSearchParams } from "ext:beryl/search_params.js
 
 const { ops } = core;
 const {
-  StringPrototypeCharCodeAt,
-  StringPrototypeSlice,
-  StringPrototypeStartsWith,
-  SymbolFor,
-  SymbolToStringTag,
-  TypeError,
-  Uint32Array,
+  StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeStartsWith, SymbolFor,
+  SymbolToStringTag, TypeError, Uint32Array,
 } = primordials;
 
 const INVALID = "Invalid URL string.";

@@ -64,7 +64,7 @@ impl Fake {
             "read" => {
                 let body = request.body.collect(u64::MAX).await.map_err(|error| {
                     let (name, message) = ("Error".into(), error.to_string());
-                    Error::AppThrew(Arc::new(Thrown { name, message, stack: None }))
+                    Error::AppThrew(Arc::new(Thrown::new(name, message)))
                 })?;
                 Ok(ok(Body::from(body.len().to_string())))
             }

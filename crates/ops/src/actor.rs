@@ -6,7 +6,7 @@ use worker::actor_id::ActorId;
 use worker::error::{Error, Thrown};
 use worker::instance::ExportKind;
 
-use crate::error::{JsError, thrown};
+use crate::error::JsError;
 use crate::event::instance;
 use crate::request::v8_text;
 use crate::serialize::deserialize;
@@ -63,8 +63,7 @@ pub fn op_actor_break(
     #[string] message: String,
 ) {
     if let Some(actor) = instance(state).actor(actor) {
-        let reason = Thrown { name, message, stack: None };
-        actor.break_with(&Error::BrokenReset(reason.into()));
+        actor.break_with(&reason(name, message));
     }
 }
 
@@ -108,10 +107,7 @@ pub fn op_actor_exports(
     }
 }
 
-/// The error of an event as JavaScript describes it.
+/// The reason of a reset as JavaScript describes it.
 pub(crate) fn reason(name: String, message: String) -> Error {
-    match thrown(name, message, None) {
-        Error::AppThrew(reason) => Error::BrokenReset(reason),
-        other => other,
-    }
+    Error::BrokenReset(Thrown::new(name, message).into())
 }

@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -297,8 +296,7 @@ fn collect(
 }
 
 fn thrown(error: &BodyError) -> Error {
-    let message = error.to_string();
-    Error::AppThrew(Arc::new(Thrown { name: "Error".into(), message, stack: None }))
+    Error::AppThrew(Thrown::new("Error", error.to_string()).into())
 }
 
 /// Bytes of a body that is read as a whole; Cloudflare's isolate limit, which it could not pass.

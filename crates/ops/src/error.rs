@@ -56,7 +56,10 @@ impl JsErrorClass for JsError {
         let mut properties: Vec<(Cow<'static, str>, PropertyValue)> = Vec::new();
         if let JsError::Worker(error) = self {
             match error {
-                Error::AppThrew(_) | Error::AppCode(_) => {}
+                Error::AppThrew(thrown) => {
+                    properties.extend(thrown.code.map(|code| ("code".into(), code.into())));
+                }
+                Error::AppCode(_) => {}
                 Error::AppStart(start) => place(start, &mut properties),
                 Error::AppNoHandler(_)
                 | Error::AppCpu { .. }
@@ -80,8 +83,8 @@ impl JsErrorClass for JsError {
 
 /// An event's error as user code described what it threw.
 #[must_use]
-pub fn thrown(name: String, message: String, stack: Option<String>) -> Error {
-    Error::AppThrew(std::sync::Arc::new(Thrown { name, message, stack }))
+pub fn thrown(name: String, message: String) -> Error {
+    Error::AppThrew(Thrown::new(name, message).into())
 }
 
 fn message(error: &Error) -> String {

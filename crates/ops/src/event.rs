@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, cppgc, op2, v8};
-use worker::error::Error;
+use worker::error::{Error, Thrown};
 use worker::instance::{Instance, LogLevel, Payload};
 
 use crate::body::bytes_to_v8;
-use crate::error::{JsError, thrown};
+use crate::error::JsError;
 use crate::request::v8_text;
 use crate::response::ResponseHandle;
 use crate::serialize::{deserialize, serialized};
@@ -70,6 +70,7 @@ pub fn op_event_fail(
     #[string] name: String,
     #[string] message: String,
     #[string] stack: String,
+    #[string] code: &str,
     is_remote: bool,
 ) {
     let instance = instance(state);
@@ -77,7 +78,8 @@ pub fn op_event_fail(
         let text = if stack.is_empty() { format!("{name}: {message}") } else { stack.clone() };
         instance.log(event, LogLevel::Error, format!("Uncaught {text}"));
     }
-    instance.fail(event, thrown(name, message, Some(stack)));
+    let thrown = Thrown { stack: Some(stack), ..Thrown::new(name, message) };
+    instance.fail(event, Error::AppThrew(thrown.caused_by(code).into()));
 }
 
 /// The instance of an actor was constructed.

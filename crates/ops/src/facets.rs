@@ -103,7 +103,7 @@ pub fn op_facets_fail(
     #[string] name: String,
     #[string] message: String,
 ) {
-    slot.slot.fail(&thrown(name, message, None));
+    slot.slot.fail(&thrown(name, message));
 }
 
 /// Aborts a facet; one that does not run is no error.

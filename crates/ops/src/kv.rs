@@ -111,7 +111,7 @@ pub(crate) fn with_database<R>(
     if let Err(error) = &result
         && error.breaks_actor()
     {
-        actor.break_with(&Error::BrokenStorage(error.message().into()));
+        actor.break_with(&Error::from(error.clone()));
     }
     Ok(result?)
 }

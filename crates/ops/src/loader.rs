@@ -92,7 +92,7 @@ pub fn op_loader_fail(
     #[string] name: String,
     #[string] message: String,
 ) {
-    handle.worker.fail(thrown(name, message, None));
+    handle.worker.fail(thrown(name, message));
 }
 
 /// A handle to an entrypoint of a dynamic worker.

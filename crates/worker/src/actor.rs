@@ -8,7 +8,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
 use storage::Database;
 use tokio::sync::oneshot;
@@ -211,8 +210,7 @@ impl Actor {
             Some(database) => database,
             None => {
                 let durability = self.shard().durability(self.token);
-                let database = Database::open(&self.database_path(), &durability)
-                    .map_err(|error| Error::BrokenStorage(Arc::from(error.to_string())))?;
+                let database = Database::open(&self.database_path(), &durability)?;
                 self.database.get_or_init(|| database)
             }
         };
@@ -228,7 +226,7 @@ impl Actor {
         self.is_dirty.set(false);
         let Some(database) = self.database.get() else { return };
         if let Err(error) = database.commit() {
-            self.break_with(&Error::BrokenStorage(Arc::from(error.message())));
+            self.break_with(&error.into());
         }
     }
 
@@ -239,7 +237,7 @@ impl Actor {
                 let open = self.gate.borrow_mut().durable(commit);
                 open.into_iter().for_each(Outgoing::send);
             }
-            Err(error) => self.break_with(&Error::BrokenStorage(Arc::from(error.message()))),
+            Err(error) => self.break_with(&error.into()),
         }
     }
 

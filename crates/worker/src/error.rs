@@ -59,18 +59,19 @@ pub struct Thrown {
     pub message: String,
     /// The stack as the throwing isolate rendered it; for logs, not for other tenants.
     pub stack: Option<String>,
+    /// The stable code of the error behind it, where a worker only passed it on.
+    pub code: Option<&'static str>,
 }
 
 impl Error {
     /// An error of [`Error::AppCode`].
     pub fn app_code(name: &str, message: impl Into<String>) -> Error {
-        Error::AppCode(Arc::new(Thrown { name: name.into(), message: message.into(), stack: None }))
+        Error::AppCode(Thrown::new(name, message).into())
     }
 
     /// An error of [`Error::BrokenReset`] with the JavaScript class `Error`.
     pub fn reset(message: impl Into<String>) -> Error {
-        let message = message.into();
-        Error::BrokenReset(Arc::new(Thrown { name: "Error".into(), message, stack: None }))
+        Error::BrokenReset(Thrown::new("Error", message).into())
     }
 
     /// An internal error; `place` is what a maintainer searches for.
@@ -82,7 +83,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Error::AppThrew(_) => "exception",
+            Error::AppThrew(thrown) => thrown.code.unwrap_or("exception"),
             Error::AppCode(_) => "code",
             Error::AppStart(start) => match start.stage {
                 StartStage::Syntax => "syntax",
@@ -98,6 +99,20 @@ impl Error {
             Error::BrokenStorage(_) => "storage",
             Error::Bug(_) => "internal",
         }
+    }
+}
+
+impl Thrown {
+    /// An exception without a stack.
+    pub fn new(name: impl Into<String>, message: impl Into<String>) -> Thrown {
+        Thrown { name: name.into(), message: message.into(), ..Thrown::default() }
+    }
+
+    /// The same exception, thrown because of an error with this code; codes that are none of
+    /// ours are ignored.
+    #[must_use]
+    pub fn caused_by(self, code: &str) -> Thrown {
+        Thrown { code: CODES.iter().copied().find(|known| *known == code), ..self }
     }
 }
 
@@ -117,6 +132,14 @@ impl From<isolate::Error> for Error {
     }
 }
 
+impl From<storage::Error> for Error {
+    /// Paths of the host go to the log only.
+    fn from(error: storage::Error) -> Error {
+        tracing::error!(%error, "storage failed");
+        Error::BrokenStorage(error.message().into())
+    }
+}
+
 impl From<Condemned> for Error {
     fn from(cause: Condemned) -> Error {
         match cause {
@@ -126,3 +149,19 @@ impl From<Condemned> for Error {
         }
     }
 }
+
+/// The codes that survive when user code passes an error on.
+const CODES: &[&str] = &[
+    "code",
+    "cpu_limit",
+    "internal",
+    "link",
+    "memory_limit",
+    "no_handler",
+    "overloaded",
+    "reset",
+    "shutting_down",
+    "startup",
+    "storage",
+    "syntax",
+];

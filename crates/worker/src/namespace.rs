@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use storage::append_log::AppendLog;
 
@@ -88,7 +87,7 @@ impl Root {
             let (number, bytes) = index.add(parent, name).ok_or_else(|| {
                 Error::app_code("Error", "This Durable Object has had too many facets.")
             })?;
-            log.append(&bytes).map_err(broken)?;
+            log.append(&bytes).map_err(Error::from)?;
             Ok(number)
         })
     }
@@ -111,7 +110,7 @@ impl Root {
         })?;
         // Leaves first: after a crash a rest is still reachable from its parent.
         for number in numbers.into_iter().rev() {
-            storage::delete_database(&self.database_path(number)).map_err(broken)?;
+            storage::delete_database(&self.database_path(number)).map_err(Error::from)?;
         }
         Ok(())
     }
@@ -122,11 +121,16 @@ impl Root {
     ) -> Result<R, Error> {
         let mut slot = self.index.borrow_mut();
         if slot.is_none() {
+            // The root may never have written, and then it has no folder yet.
+            std::fs::create_dir_all(&self.folder).map_err(|error| {
+                tracing::error!(folder = %self.folder.display(), %error, "cannot make the folder");
+                Error::BrokenStorage("Durable Object storage is no longer accessible.".into())
+            })?;
             let path = self.folder.join(format!("{}.facets", self.hex));
-            let (mut log, bytes) = AppendLog::open(&path, &MAGIC).map_err(broken)?;
+            let (mut log, bytes) = AppendLog::open(&path, &MAGIC).map_err(Error::from)?;
             let (index, sound) = FacetIndex::parse(&bytes);
             if sound < bytes.len() {
-                log.truncate(sound as u64).map_err(broken)?;
+                log.truncate(sound as u64).map_err(Error::from)?;
             }
             *slot = Some((index, log));
         }
@@ -135,8 +139,4 @@ impl Root {
             None => Err(Error::bug("facet index")),
         }
     }
-}
-
-fn broken(error: storage::Error) -> Error {
-    Error::BrokenStorage(Arc::from(error.to_string()))
 }

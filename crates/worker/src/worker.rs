@@ -54,7 +54,7 @@ impl Worker {
 
     /// Delivers what waits, up to a limit per turn.
     pub(crate) fn turn(&self) {
-        let Some(isolate) = &self.isolate else { return };
+        let Some(isolate) = self.isolate.as_ref().filter(|_| self.is_alive()) else { return };
         let outcome = isolate.enter().and_then(|mut entered| {
             for _ in 0..DELIVERIES_PER_TURN_MAX {
                 let Some(delivery) = self.instance.next_delivery() else { return Ok(()) };
@@ -69,7 +69,7 @@ impl Worker {
 
     /// Lets the engine do what it has to do.
     pub(crate) fn poll(&self) {
-        let Some(isolate) = &self.isolate else { return };
+        let Some(isolate) = self.isolate.as_ref().filter(|_| self.is_alive()) else { return };
         let waker = self.instance.shard().wake_queue().waker(self.id);
         let mut cx = std::task::Context::from_waker(&waker);
         let outcome = isolate.enter().and_then(|mut entered| entered.poll(&mut cx).map(|_| ()));

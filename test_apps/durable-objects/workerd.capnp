@@ -1,0 +1,22 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .mainWorker),
+    (name = "data", disk = (path = "/tmp/durable-objects", writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const mainWorker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "2026-04-01",
+  durableObjectNamespaces = [
+    (className = "Counter", uniqueKey = "durable-objects-counter", enableSql = true),
+    (className = "Other", uniqueKey = "durable-objects-other", enableSql = true),
+    (className = "Prepared", uniqueKey = "durable-objects-prepared", enableSql = true),
+    (className = "Fragile", uniqueKey = "durable-objects-fragile", enableSql = true),
+    (className = "Serial", uniqueKey = "durable-objects-serial", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+);
