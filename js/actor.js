@@ -103,8 +103,6 @@ export class DurableObjectState {
   abort(reason = undefined) {
     const message = reason === undefined
       ? "Application called abort() to reset Durable Object."
-      : core.isNativeError(reason)
-      ? String(reason.message)
       : String(reason);
     breakActor(this.#actor, new Error(message));
     throw new Error(message);

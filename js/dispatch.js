@@ -2,7 +2,6 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
-import { reportUncaught } from "ext:beryl/console.js";
 import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
@@ -10,6 +9,7 @@ import { setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
 import { callMethod } from "ext:beryl/rpc.js";
+import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer } from "ext:beryl/timers.js";
 
 const { ops } = core;
@@ -19,7 +19,6 @@ const {
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
-  String,
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
@@ -168,33 +167,6 @@ function takeCall(event, actor) {
 
 /** Answers an event with what its handler threw. */
 function fail(event, error) {
-  const described = describe(error);
-  ops.op_event_fail(
-    event,
-    described.name,
-    described.message,
-    described.stack,
-    described.code,
-    described.isRemote,
-  );
-}
-
-/** @returns {{name: string, message: string, stack: string, code: string, isRemote: boolean}} */
-function describe(error) {
-  try {
-    if (core.isNativeError(error)) {
-      return {
-        name: String(error.name),
-        message: String(error.message),
-        stack: String(error.stack),
-        code: error.remote === true ? String(error.code) : "",
-        isRemote: error.remote === true,
-      };
-    }
-    return { name: "Error", message: String(error), stack: "", code: "", isRemote: false };
-  } catch (second) {
-    reportUncaught(second);
-    const message = "The thrown value cannot be read.";
-    return { name: "Error", message, stack: "", code: "", isRemote: false };
-  }
+  const { name, message, stack, code, isRemote } = errorParts(error);
+  ops.op_event_fail(event, name, message, stack, code, isRemote);
 }

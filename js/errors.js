@@ -1,6 +1,8 @@
 // DOMException for ops and for our own classes, loaded when the first one is thrown.
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
+
+const { SymbolToStringTag } = primordials;
 
 /** The names under which ops throw a DOMException: `DOMException` + name. */
 const NAMES = [
@@ -27,8 +29,16 @@ export function domException(message, name) {
   return new DOMException(message, name);
 }
 
+/** @param {any} value */
+export function isDomException(value) {
+  if (typeof value !== "object" || value?.[SymbolToStringTag] !== "DOMException") return false;
+  const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+  return value instanceof DOMException;
+}
+
 /** Lets ops throw every DOMException of the list by its class. */
 export function registerErrors() {
+  core.registerErrorClass("EvalError", EvalError);
   for (let i = 0; i < NAMES.length; i++) {
     const name = NAMES[i];
     core.registerErrorBuilder(`DOMException${name}`, (message) => domException(message, name));

@@ -66,7 +66,7 @@ export class DurableObjectFacets {
     const text = String(name);
     if (typeof getStartupOptions !== "function") {
       throw new TypeError(
-        "Failed to execute 'get' on 'DurableObjectFacets': parameter 2 is not of type 'Function'.",
+        "Failed to execute 'get' on 'DurableObjectFacets': parameter 2 is not of type 'function'.",
       );
     }
     const actor = this.#actor;

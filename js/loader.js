@@ -21,7 +21,7 @@ export class WorkerLoader {
   get(name, getCode) {
     if (typeof getCode !== "function") {
       throw new TypeError(
-        "Failed to execute 'get' on 'WorkerLoader': parameter 2 is not of type 'Function'.",
+        "Failed to execute 'get' on 'WorkerLoader': parameter 2 is not of type 'function'.",
       );
     }
     const key = name === undefined || name === null ? null : String(name);

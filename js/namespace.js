@@ -65,9 +65,8 @@ export class DurableObjectNamespace {
   }
 
   idFromString(hex) {
-    const text = String(hex);
-    ops.op_actor_id_check(this.#class, text);
-    return makeId(this.#class, text, undefined);
+    const checked = ops.op_actor_id_check(this.#class, String(hex));
+    return makeId(this.#class, checked, undefined);
   }
 
   newUniqueId(options = undefined) {

@@ -5,7 +5,11 @@ import { core, primordials } from "ext:core/mod.js";
 const { ops } = core;
 const { Promise, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, SafeMap } = primordials;
 
-/** @type {Map<number, {resolve: Function, reject: Function, wrap: Function | undefined}>} */
+/**
+ * With the event that began to wait, which runs on when the promise is settled.
+ * @type {Map<number, {resolve: Function, reject: Function, wrap: Function | undefined,
+ *   event: number}>}
+ */
 const waits = new SafeMap();
 let lastSlot = 0;
 let event = 0;
@@ -26,7 +30,7 @@ export function close(_slot) {}
  */
 export function promiseOf(slot, wrap = undefined) {
   return new Promise((resolve, reject) => {
-    MapPrototypeSet(waits, slot, { resolve, reject, wrap });
+    MapPrototypeSet(waits, slot, { resolve, reject, wrap, event });
   });
 }
 
@@ -35,6 +39,7 @@ export function settle(slot) {
   const wait = MapPrototypeGet(waits, slot);
   if (wait === undefined) return;
   MapPrototypeDelete(waits, slot);
+  event = wait.event;
   let value;
   try {
     value = ops.op_pending_take(slot);

@@ -1,12 +1,12 @@
 // Stubs: what a worker holds to reach another entrypoint by `fetch` and by RPC.
 
 import { core, primordials } from "ext:core/mod.js";
-import { open, promiseOf } from "ext:beryl/pending.js";
+import { currentEvent, open, promiseOf } from "ext:beryl/pending.js";
 import { requestParts } from "ext:beryl/request.js";
 import { nativeResponse } from "ext:beryl/response.js";
 
 const { ops } = core;
-const { ObjectHasOwn, PromisePrototypeThen, PromiseReject, Proxy, ReflectGet, TypeError } =
+const { ObjectHasOwn, ObjectPrototype, PromisePrototypeThen, PromiseReject, Proxy, ReflectGet, TypeError } =
   primordials;
 
 const kInternal = Symbol("internal");
@@ -28,6 +28,7 @@ export class Fetcher {
       stub.#handle(),
       slot,
       parts.event,
+      currentEvent(),
       parts.method ?? "",
       parts.url ?? "",
       parts.headers,
@@ -70,6 +71,8 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
     get(_, name) {
       if (typeof name === "symbol") return ReflectGet(prototype, name);
       if (ObjectHasOwn(members, name)) return members[name];
+      // What every object has is the stub's own.
+      if (name in ObjectPrototype) return ReflectGet(prototype, name);
       return rpcMember(target, name);
     },
     getPrototypeOf: () => prototype,

@@ -1,20 +1,44 @@
-// What was thrown, in the words that cross isolates.
+// What was thrown, in the words that cross isolates (DO-38).
 
 import { core, primordials } from "ext:core/mod.js";
+import { isDomException } from "ext:beryl/errors.js";
 
 const { String } = primordials;
 
+/** Types that are made anew on the other side; the name of any other goes into the message. */
+const TYPES = {
+  __proto__: null,
+  Error: true,
+  EvalError: true,
+  RangeError: true,
+  ReferenceError: true,
+  SyntaxError: true,
+  TypeError: true,
+  URIError: true,
+};
+
 /**
- * @param {unknown} error
- * @returns {{name: string, message: string}}
+ * @param {any} error
+ * @returns {{name: string, message: string, stack: string, code: string, isRemote: boolean}}
  */
 export function errorParts(error) {
+  const parts = { name: "Error", message: "", stack: "", code: "", isRemote: false };
   try {
-    if (core.isNativeError(error)) {
-      return { name: String(error.name), message: String(error.message) };
+    const isDom = isDomException(error);
+    if (!isDom && !core.isNativeError(error)) {
+      parts.message = String(error);
+      return parts;
     }
-    return { name: "Error", message: String(error) };
+    const name = String(error.name);
+    const message = String(error.message);
+    const isKnown = isDom || TYPES[name] === true;
+    parts.name = isKnown ? name : "Error";
+    parts.message = isKnown ? message : `${name}: ${message}`;
+    parts.stack = String(error.stack);
+    parts.isRemote = error.remote === true;
+    if (parts.isRemote) parts.code = String(error.code);
   } catch {
-    return { name: "Error", message: "The thrown value cannot be read." };
+    parts.message = "The thrown value cannot be read.";
   }
+  return parts;
 }

@@ -3,6 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { domException } from "ext:beryl/errors.js";
+import { currentEvent, setCurrentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const {
@@ -26,7 +27,7 @@ const TIMERS_MAX = 10_000;
 /** A hundred years, the longest delay that is told apart from "never". */
 const DELAY_MS_MAX = 3_153_600_000_000;
 
-/** @type {Map<number, {callback: Function, args: unknown[], every: number}>} */
+/** @type {Map<number, {callback: Function, args: unknown[], every: number, event: number}>} */
 const timers = new SafeMap();
 let lastId = 0;
 let finished = 0;
@@ -74,6 +75,7 @@ export function fireTimer(id) {
     MapPrototypeDelete(timers, id);
     finished++;
   }
+  setCurrentEvent(timer.event);
   try {
     FunctionPrototypeApply(timer.callback, globalThis, timer.args);
   } catch (error) {
@@ -123,7 +125,12 @@ function start(name, callback, delay, args, isRepeated) {
   }
   const ms = delayMs(delay);
   const id = nextId();
-  MapPrototypeSet(timers, id, { callback, args, every: isRepeated ? ms : -1 });
+  MapPrototypeSet(timers, id, {
+    callback,
+    args,
+    every: isRepeated ? ms : -1,
+    event: currentEvent(),
+  });
   ops.op_timers_start(id, ms);
   return id;
 }

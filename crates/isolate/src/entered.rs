@@ -13,7 +13,7 @@ use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 
 use crate::bundle::Bundle;
 use crate::error::{Condemned, Error};
-use crate::isolate::Isolate;
+use crate::isolate::{Hooks, Isolate};
 use crate::rejection::Rejections;
 use crate::start;
 
@@ -69,16 +69,21 @@ impl<'a> Entered<'a> {
     /// [`Error::BrokenCondemned`] when the turn was terminated, [`Error::Bug`] when the
     /// bootstrap itself threw.
     pub fn dispatch(&mut self, kind: u32, a: u32, b: u32) -> Result<(), Error> {
+        let hooks = &*self.isolate.hooks;
         let outcome = {
-            deno_core::scope!(scope, self.runtime);
+            // As `deno_core::scope!`, without a new global handle on the context per event.
+            v8::scope!(let scope, self.runtime.v8_isolate());
+            let context = v8::Local::new(scope, &hooks.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
             let arguments = [kind, a, b].map(|n| v8::Integer::new_from_unsigned(scope, n).into());
-            let dispatch = v8::Local::new(scope, &self.isolate.hooks.dispatch);
+            let dispatch = v8::Local::new(scope, &hooks.dispatch);
             let outcome = call(scope, dispatch, &arguments);
             scope.perform_microtask_checkpoint();
+            if !scope.is_execution_terminating() {
+                report_rejections(scope, hooks);
+            }
             outcome
         };
-        self.check_terminated()?;
-        self.report_rejections();
         self.check_terminated()?;
         outcome.map_err(Error::Bug)
     }
@@ -90,8 +95,10 @@ impl<'a> Entered<'a> {
     /// As [`dispatch`](Self::dispatch).
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
         let poll = self.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
-        self.check_terminated()?;
-        self.report_rejections();
+        if !self.runtime.v8_isolate().is_execution_terminating() {
+            deno_core::scope!(scope, self.runtime);
+            report_rejections(scope, &self.isolate.hooks);
+        }
         self.check_terminated()?;
         match poll {
             Poll::Pending => Ok(Poll::Pending),
@@ -105,28 +112,13 @@ impl<'a> Entered<'a> {
         self.runtime.v8_isolate().get_heap_statistics().used_heap_size()
     }
 
-    fn report_rejections(&mut self) {
-        deno_core::scope!(scope, self.runtime);
-        let Some(rejections) = scope.get_slot::<Rejections>() else { return };
-        if rejections.is_empty() {
-            return;
-        }
-        for reason in rejections.take() {
-            let report = v8::Local::new(scope, &self.isolate.hooks.report);
-            let reason = v8::Local::new(scope, reason);
-            if let Err(error) = call(scope, report, &[reason]) {
-                tracing::error!(%error, "reporting an unhandled rejection threw");
-            }
-        }
-    }
-
     /// A terminated isolate is condemned at once: V8 may forget the request to stop.
-    fn check_terminated(&self) -> Result<(), Error> {
+    fn check_terminated(&mut self) -> Result<(), Error> {
         let cause = if self.isolate.watch.fired(self.turn) {
             Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
         } else if self.isolate.heap_exhausted() {
             Condemned::Memory
-        } else if self.isolate.handle.is_execution_terminating() {
+        } else if self.runtime.v8_isolate().is_execution_terminating() {
             Condemned::Terminated
         } else {
             return Ok(());
@@ -142,7 +134,25 @@ impl Drop for Entered<'_> {
         unsafe { self.runtime.v8_isolate().exit() };
         self.isolate.watch.exit();
         // The watchdog may have fired after the last check; now it no longer can.
-        let _ = self.check_terminated();
+        if self.isolate.watch.fired(self.turn) {
+            let limit_ms = self.isolate.watch.limit_ms();
+            self.isolate.condemn(Condemned::Cpu { limit_ms });
+        }
+    }
+}
+
+/// Hands what was thrown with nobody listening to the bootstrap.
+fn report_rejections(scope: &mut v8::PinScope<'_, '_>, hooks: &Hooks) {
+    let Some(rejections) = scope.get_slot::<Rejections>() else { return };
+    if rejections.is_empty() {
+        return;
+    }
+    for reason in rejections.take() {
+        let report = v8::Local::new(scope, &hooks.report);
+        let reason = v8::Local::new(scope, reason);
+        if let Err(error) = call(scope, report, &[reason]) {
+            tracing::error!(%error, "reporting an unhandled rejection threw");
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Isolate {
 
 /// The functions by which the isolate is driven from outside; user code cannot reach them.
 pub(crate) struct Hooks {
+    /// The only context of the isolate.
+    pub context: v8::Global<v8::Context>,
     /// `(kind, a, b)`: one event.
     pub dispatch: v8::Global<v8::Function>,
     /// `(namespace)`: the main module was evaluated.
@@ -143,7 +145,8 @@ impl Hooks {
         let (Some(dispatch), Some(start), Some(report)) = hooks else {
             return Err(Error::Bug("the snapshot left no hooks on the global object".into()));
         };
-        Ok(Hooks { dispatch, start, report })
+        let context = v8::Global::new(scope, scope.get_current_context());
+        Ok(Hooks { context, dispatch, start, report })
     }
 }
 

@@ -6,6 +6,7 @@
 //! link it, while Workers import JSON, text and data without attributes. So such a module is
 //! served as a small ES module that imports the content by a second, private URL.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,20 +20,24 @@ use deno_core::{
     ModuleSourceCode, ModuleSpecifier, ModuleType, ResolutionKind,
 };
 use deno_error::JsErrorBox;
+use percent_encoding::percent_decode_str;
 
 use crate::bundle::{Bundle, Module};
 use crate::code_cache::CodeCacheStore;
 use crate::engine::Engine;
+use crate::error::SourcePosition;
 
 /// Loads modules of the bundle that was put in; before that, nothing.
 pub(crate) struct BundleLoader {
     engine: Arc<Engine>,
     bundle: RefCell<Option<Arc<Bundle>>>,
+    /// The last import that was not found: specifier and importing module.
+    missing: RefCell<Option<(String, String)>>,
 }
 
 impl BundleLoader {
     pub fn new(engine: Arc<Engine>) -> BundleLoader {
-        BundleLoader { engine, bundle: RefCell::new(None) }
+        BundleLoader { engine, bundle: RefCell::default(), missing: RefCell::default() }
     }
 
     pub fn set(&self, bundle: Arc<Bundle>) {
@@ -47,10 +52,25 @@ impl BundleLoader {
     /// The source text of a module by its URL, for error frames.
     pub fn source(&self, url: &str) -> Option<Arc<str>> {
         let bundle = self.bundle.borrow();
-        match bundle.as_ref()?.modules.get(module_name(url)?)? {
+        match bundle.as_ref()?.modules.get(&*module_name(url)?)? {
             Module::Js(text) | Module::Text(text) | Module::Json(text) => Some(Arc::clone(text)),
             Module::Data(_) => None,
         }
+    }
+
+    /// Where in the source the import stands that was not found; the engine does not say.
+    pub fn missing_import(&self) -> Option<SourcePosition> {
+        let (specifier, module) = self.missing.take()?;
+        let source = self.source(module_url(&module)?.as_str())?;
+        let quoted = [format!("\"{specifier}\""), format!("'{specifier}'")];
+        let at = quoted.iter().find_map(|text| source.find(text.as_str()))?;
+        let before = &source[..at];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some(SourcePosition {
+            module,
+            line: u32::try_from(before.matches('\n').count() + 1).ok()?,
+            column: u32::try_from(before[line_start..].chars().count() + 1).ok()?,
+        })
     }
 
     fn find(&self, specifier: &str, referrer: &str) -> Option<Url> {
@@ -58,7 +78,9 @@ impl BundleLoader {
         let modules = &bundle.as_ref()?.modules;
         let relative = || Url::parse(referrer).ok()?.join(specifier).ok();
         let absolute = || module_url(specifier.trim_start_matches('/'));
-        let known = |url: &Url| module_name(url.as_str()).is_some_and(|n| modules.contains_key(n));
+        let known = |url: &Url| {
+            module_name(url.as_str()).is_some_and(|name| modules.contains_key(&*name))
+        };
         let is_relative = specifier.starts_with("./") || specifier.starts_with("../");
         if is_relative {
             return relative().filter(known);
@@ -71,10 +93,10 @@ impl BundleLoader {
         let modules = &bundle.as_ref()?.modules;
         let (module_type, code, cache) = match url.scheme() {
             CONTENT_SCHEME => {
-                let (module_type, code) = content(modules.get(url.path().get(1..)?)?);
+                let (module_type, code) = content(modules.get(&*decode(url.path().get(1..)?)?)?);
                 (module_type, code, None)
             }
-            _ => match modules.get(module_name(url.as_str())?)? {
+            _ => match modules.get(&*module_name(url.as_str())?)? {
                 Module::Js(text) => {
                     let cache = self.engine.code_cache.look_up(text);
                     let code = ModuleSourceCode::String(Arc::clone(text).into());
@@ -105,15 +127,15 @@ impl ModuleLoader for BundleLoader {
         if RUNTIME_MODULES.contains(&specifier) {
             return Url::parse(specifier).map_err(|error| JsErrorBox::type_error(error.to_string()));
         }
-        if specifier.starts_with(CONTENT_PREFIX)
-            && let Some(name) = module_name(referrer)
-            && specifier.strip_prefix(CONTENT_PREFIX) == Some(name)
+        if let Some(name) = specifier.strip_prefix(CONTENT_PREFIX)
+            && module_name(referrer).is_some_and(|own| own == name)
             && let Ok(url) = Url::parse(specifier)
         {
             return Ok(url);
         }
         self.find(specifier, referrer).ok_or_else(|| {
-            let from = module_name(referrer).unwrap_or(referrer);
+            let from = module_name(referrer).unwrap_or(referrer.into());
+            self.missing.replace(Some((specifier.into(), from.to_string())));
             JsErrorBox::type_error(format!(
                 "No such module \"{specifier}\".\n  imported from \"{from}\""
             ))
@@ -129,7 +151,7 @@ impl ModuleLoader for BundleLoader {
         ModuleLoadResponse::Sync(self.read(url).ok_or_else(|| {
             JsErrorBox::type_error(format!(
                 "No such module \"{}\".",
-                module_name(url.as_str()).unwrap_or(url.as_str())
+                module_name(url.as_str()).unwrap_or(url.as_str().into())
             ))
         }))
     }
@@ -152,8 +174,13 @@ pub(crate) fn module_url(name: &str) -> Option<Url> {
 }
 
 /// The author's name of the module at an engine URL.
-pub(crate) fn module_name(url: &str) -> Option<&str> {
-    url.strip_prefix(MODULE_PREFIX)
+pub(crate) fn module_name(url: &str) -> Option<Cow<'_, str>> {
+    decode(url.strip_prefix(MODULE_PREFIX)?)
+}
+
+/// Names have no percent sign of their own, so what is encoded the engine encoded.
+fn decode(path: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(path).decode_utf8().ok()
 }
 
 fn content(module: &Module) -> (ModuleType, ModuleSourceCode) {
@@ -176,7 +203,8 @@ fn shim(module: &Module, url: &Url) -> String {
         // Workers give an ArrayBuffer, the engine a Uint8Array over one.
         Module::Data(_) => ("bytes", ".buffer"),
     };
-    let content = format!("{CONTENT_PREFIX}{}", module_name(url.as_str()).unwrap_or_default());
+    let name = module_name(url.as_str()).unwrap_or_default();
+    let content = format!("{CONTENT_PREFIX}{name}");
     format!("import c from {content:?} with {{ type: \"{kind}\" }};\nexport default c{suffix};\n")
 }
 

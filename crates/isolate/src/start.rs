@@ -61,12 +61,12 @@ impl StartError {
     fn from_core(error: &CoreError, stage: StartStage, loader: &BundleLoader) -> StartError {
         match error.as_kind() {
             CoreErrorKind::Js(error) => StartError::from_js(error, stage, loader),
-            kind => StartError {
-                stage,
-                name: kind.get_class().to_string(),
-                message: readable(&kind.to_string()),
-                ..StartError::default()
-            },
+            kind => {
+                let at = loader.missing_import();
+                let frame = at.as_ref().and_then(|at| frame(at, loader));
+                let name = kind.get_class().to_string();
+                StartError { stage, name, message: readable(&kind.to_string()), at, frame }
+            }
         }
     }
 
@@ -78,7 +78,7 @@ impl StartError {
         };
         let at = error.frames.iter().find_map(|frame| {
             Some(SourcePosition {
-                module: module_name(frame.file_name.as_deref()?)?.into(),
+                module: module_name(frame.file_name.as_deref()?)?.into_owned(),
                 line: u32::try_from(frame.line_number?).ok()?,
                 column: u32::try_from(frame.column_number?).ok()?,
             })

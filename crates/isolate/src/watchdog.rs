@@ -32,6 +32,8 @@ pub struct WatchSlot {
     /// The turn that was ended for passing the limit.
     fired: AtomicU64,
     current: Mutex<Option<IsolateHandle>>,
+    /// True from the moment a turn is ended until the next one begins.
+    interrupt: Arc<AtomicBool>,
     clock: libc::clockid_t,
     limit: Duration,
 }
@@ -82,6 +84,7 @@ impl WatchSlots {
             turn: AtomicU64::new(0),
             fired: AtomicU64::new(0),
             current: Mutex::new(None),
+            interrupt: Arc::default(),
             clock,
             limit: self.limit,
         });
@@ -97,9 +100,17 @@ impl Drop for Watchdog {
 }
 
 impl WatchSlot {
+    /// A flag that is up while native code of the turn should stop as well, such as a long SQL
+    /// statement, which V8 cannot end.
+    #[must_use]
+    pub fn interrupt(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupt)
+    }
+
     /// Announces that an isolate is on the CPU from now on; returns the turn's number.
     pub(crate) fn enter(&self, handle: &IsolateHandle) -> u64 {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
+        self.interrupt.store(false, Ordering::Relaxed);
         self.turn.fetch_add(1, Ordering::Release) + 1
     }
 
@@ -153,6 +164,7 @@ impl Watch {
         // The shard may have moved on while the clock was read; under the lock it cannot.
         if let (Some(handle), true) = (&*current, slot.turn.load(Ordering::Acquire) == turn) {
             slot.fired.store(turn, Ordering::Release);
+            slot.interrupt.store(true, Ordering::Relaxed);
             handle.terminate_execution();
         }
     }

@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::body::{Body as _, Incoming};
 use worker::body::{Body, BodyError, BodyStream};
-use worker::message::Request;
+use worker::message::{Request, RequestId};
 
 use crate::limits::HttpLimits;
 
@@ -62,7 +62,8 @@ pub(crate) fn receive(
     let url = url(&mut parts)?;
     let (body, overflow) = body(incoming, limits)?;
     remove_connection_headers(&mut parts.headers);
-    Ok((Request { method: parts.method, url, headers: parts.headers, body }, overflow))
+    let id = RequestId::new();
+    Ok((Request { id, method: parts.method, url, headers: parts.headers, body }, overflow))
 }
 
 fn url(parts: &mut Parts) -> Result<String, Refusal> {

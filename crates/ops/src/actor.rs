@@ -81,11 +81,11 @@ pub fn op_actor_id_unique(#[string] class: &str) -> Result<String, JsError> {
     Ok(ActorId::unique(class)?.hex())
 }
 
-/// Checks that an id belongs to a namespace.
-#[op2(fast)]
-pub fn op_actor_id_check(#[string] class: &str, #[string] hex: &str) -> Result<(), JsError> {
-    ActorId::parse(class, hex)?;
-    Ok(())
+/// Checks that an id belongs to a namespace; gives it in lower case.
+#[op2]
+#[string]
+pub fn op_actor_id_check(#[string] class: &str, #[string] hex: &str) -> Result<String, JsError> {
+    Ok(ActorId::parse(class, hex)?.hex())
 }
 
 /// Tells the host what the main module exports: two lists, of classes for actors and of

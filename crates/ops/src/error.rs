@@ -105,9 +105,12 @@ fn class(error: &Error) -> Cow<'static, str> {
         Error::AppStart(start) => &start.name,
         _ => return "Error".into(),
     };
-    match CLASSES.iter().find(|class| *class == name) {
-        Some(class) => (*class).into(),
-        None => "Error".into(),
+    if let Some(class) = CLASSES.iter().find(|class| *class == name) {
+        return (*class).into();
+    }
+    match DOM_EXCEPTIONS.contains(&name.as_str()) {
+        true => format!("DOMException{name}").into(),
+        false => "Error".into(),
     }
 }
 
@@ -128,6 +131,20 @@ fn place(start: &StartError, properties: &mut Vec<(Cow<'static, str>, PropertyVa
         properties.push(("frame".into(), frame.clone().into()));
     }
 }
+
+/// DOMException names that survive; `js/errors.js` has a builder for each.
+const DOM_EXCEPTIONS: &[&str] = &[
+    "AbortError",
+    "DataCloneError",
+    "IndexSizeError",
+    "InvalidCharacterError",
+    "InvalidStateError",
+    "NotSupportedError",
+    "OperationError",
+    "QuotaExceededError",
+    "TimeoutError",
+    "TypeMismatchError",
+];
 
 /// Types that survive the way between isolates (DO-38).
 const CLASSES: &[&str] = &[

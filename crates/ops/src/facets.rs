@@ -51,7 +51,8 @@ pub fn op_facets_check(
     actor: u32,
     #[string] name: &str,
 ) -> Result<(), JsError> {
-    Ok(facet::check_name(&*parent(state, actor)?, name)?)
+    facet::check_name(name)?;
+    Ok(facet::check_depth(&*parent(state, actor)?)?)
 }
 
 /// Binds a name: `[stub, slot]`, where slot is null unless the facet must be started.
@@ -115,6 +116,7 @@ pub fn op_facets_abort(
     #[string] error_name: String,
     #[string] message: String,
 ) -> Result<(), JsError> {
+    facet::check_name(name)?;
     facet::abort(&*parent(state, actor)?, name, &reason(error_name, message));
     Ok(())
 }
@@ -126,6 +128,7 @@ pub fn op_facets_delete(
     actor: u32,
     #[string] name: &str,
 ) -> Result<(), JsError> {
+    facet::check_name(name)?;
     Ok(facet::delete(&*parent(state, actor)?, name)?)
 }
 

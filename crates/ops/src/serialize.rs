@@ -98,6 +98,9 @@ impl v8::ValueSerializerImpl for Delegate {
         scope: &mut v8::PinScope<'s, '_>,
         object: v8::Local<'s, v8::Object>,
     ) -> Option<bool> {
+        if object.is_native_error() {
+            return Some(false);
+        }
         let prototype = object.get_prototype(scope)?;
         Some(self.plain.as_ref().is_none_or(|plain| *plain != prototype))
     }

@@ -66,7 +66,8 @@ pub fn op_stub_own<'s>(
     Ok(handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props }))))
 }
 
-/// Sends a `fetch` event; promise `slot` gets a response handle. With `event` ≥ 0 the request of
+/// Sends a `fetch` event on behalf of event `current`; promise `slot` gets a response handle.
+/// With `event` ≥ 0 the request of
 /// that event is handed on as it is, else the other arguments make one.
 #[op2(nofast)]
 #[allow(clippy::too_many_arguments)]
@@ -75,18 +76,20 @@ pub fn op_stub_fetch(
     state: &mut OpState,
     #[cppgc] stub: &StubHandle,
     slot: u32,
-    event: i32,
+    event: f64,
+    current: u32,
     #[string] method: String,
     #[string] url: String,
     headers: v8::Local<'_, v8::Value>,
     body: v8::Local<'_, v8::Value>,
 ) -> Result<(), JsError> {
     let instance = instance(state);
-    let request = match u32::try_from(event) {
-        Ok(event) => instance.take_request(event).ok_or_else(|| {
+    let request = match event >= 0.0 {
+        true => instance.hand_on_request(number(event)).ok_or_else(|| {
             JsError::type_error("Can't read from request stream after response has been sent.")
         })?,
-        Err(_) => Request {
+        false => Request {
+            id: instance.request_id(current).unwrap_or_default(),
             method: Method::from_bytes(method.as_bytes())
                 .map_err(|_| JsError::type_error(format!("Invalid HTTP method: {method}")))?,
             url,
@@ -119,4 +122,10 @@ pub fn op_stub_call(
     let instance = instance(&state.borrow());
     stub::send_call(&instance, slot, Rc::clone(&stub.target), call);
     Ok(())
+}
+
+/// Event numbers use all 32 bits, and -1 means none.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn number(event: f64) -> u32 {
+    event as u32
 }

@@ -147,6 +147,11 @@ impl Actor {
         self.worker.instance.deliver(event);
     }
 
+    /// True while events must wait.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Waiting { .. })
+    }
+
     /// The constructor has returned.
     pub(crate) fn constructed(&self) {
         if let State::Waiting { constructed, .. } = &mut *self.state.borrow_mut() {
@@ -211,6 +216,7 @@ impl Actor {
             None => {
                 let durability = self.shard().durability(self.token);
                 let database = Database::open(&self.database_path(), &durability)?;
+                database.set_interrupt(Some(self.shard().interrupt()));
                 self.database.get_or_init(|| database)
             }
         };

@@ -55,6 +55,9 @@ pub fn check_bundle(
         let message = format!("Main module name is not present in bundle: \"{main_module}\".");
         return Err(Error::app_code("TypeError", message));
     }
+    if !matches!(modules.get(&main_module), Some(Module::Js(_))) {
+        return Err(Error::app_code("TypeError", "Main module must be an ES module."));
+    }
     let bytes: usize = modules.values().map(|module| module.bytes().len()).sum();
     if bytes > CODE_BYTES_MAX {
         let message = format!(
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn the_hash_changes_with_name_kind_and_content() {
         let hash_of = |main: &str, module| {
-            hash(&check_bundle(main.into(), [(main.to_string(), module)].into()).unwrap())
+            hash(&Bundle { main_module: main.into(), modules: [(main.into(), module)].into() })
         };
         let text = hash_of("a", Module::Text("x".into()));
         assert_eq!(text, hash_of("a", Module::Text("x".into())));

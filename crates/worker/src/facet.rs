@@ -49,11 +49,11 @@ pub enum Bound {
     New(Rc<FacetSlot>),
 }
 
-/// Checks a facet's name and the depth of the tree (FA-5, FA-6).
+/// Checks a facet's name (FA-5).
 ///
 /// # Errors
 /// [`Error::AppCode`] with the platform's wording.
-pub fn check_name(parent: &Actor, name: &str) -> Result<(), Error> {
+pub fn check_name(name: &str) -> Result<(), Error> {
     if name.len() > FACET_NAME_BYTES_MAX {
         let text = format!("Facet name is too long (max {FACET_NAME_BYTES_MAX} characters).");
         return Err(Error::app_code("TypeError", text));
@@ -61,6 +61,14 @@ pub fn check_name(parent: &Actor, name: &str) -> Result<(), Error> {
     if name.is_empty() {
         return Err(Error::app_code("TypeError", "Facet name must not be empty."));
     }
+    Ok(())
+}
+
+/// Checks that an actor may have facets (FA-6).
+///
+/// # Errors
+/// [`Error::AppCode`] with the platform's wording.
+pub fn check_depth(parent: &Actor) -> Result<(), Error> {
     if parent.identity.depth + 1 >= FACET_DEPTH_MAX {
         let text = format!(
             "Facet nesting depth limit exceeded. The maximum depth including the root Durable \

@@ -19,9 +19,10 @@ use crate::code::WorkerCode;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
 use crate::event::{Delivery, Entry, Event, EventKind, Outgoing};
+use crate::event_table::{EVENTS_MAX, EventTable};
 use crate::limits::{TIMERS_MAX, TIMER_MS_MAX};
 use crate::loader::LoaderNamespace;
-use crate::message::{Request, Response};
+use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
 use crate::worker::Worker;
 
@@ -31,7 +32,7 @@ pub struct Instance {
     pub code: WorkerCode,
     shard: Rc<Shard>,
     worker: OnceCell<Weak<Worker>>,
-    events: RefCell<Slab<Event>>,
+    events: RefCell<EventTable>,
     settled: RefCell<HashMap<u32, Result<Payload, Error>>>,
     inbox: RefCell<VecDeque<Delivery>>,
     actors: RefCell<Slab<Rc<Actor>>>,
@@ -130,7 +131,7 @@ impl Instance {
 
     /// Queues an event for the isolate.
     pub(crate) fn deliver(&self, event: Event) {
-        if self.events.borrow().len() >= self.shard.limits().queued_events_max {
+        if self.events.borrow().len() >= self.shard.limits().queued_events_max.min(EVENTS_MAX) {
             return event.fail(Error::OverloadQueue);
         }
         let actor = match &event.actor {
@@ -143,8 +144,8 @@ impl Instance {
             EventKind::Call(..) => Delivery::Call,
             EventKind::Construct => Delivery::Construct,
         };
-        let key = self.events.borrow_mut().insert(event);
-        self.queue(delivery(number(key), actor));
+        let number = self.events.borrow_mut().insert(event);
+        self.queue(delivery(number, actor));
     }
 
     fn queue(&self, delivery: Delivery) {
@@ -167,13 +168,28 @@ impl Instance {
         self.schedule();
     }
 
-    /// Takes the next delivery of this turn.
+    /// Takes the next delivery of this turn. Events of an actor that began to block concurrency
+    /// after they were queued go back to it.
     pub(crate) fn next_delivery(&self) -> Option<Delivery> {
-        let next = self.inbox.borrow_mut().pop_front();
-        if next.is_none() {
-            self.scheduled.set(false);
+        loop {
+            let next = self.inbox.borrow_mut().pop_front();
+            let (Delivery::Fetch(event, actor) | Delivery::Call(event, actor)) = (match next {
+                None => {
+                    self.scheduled.set(false);
+                    return None;
+                }
+                Some(delivery) => delivery,
+            }) else {
+                return next;
+            };
+            let Some(actor) = self.actor(actor).filter(|actor| actor.is_waiting()) else {
+                return next;
+            };
+            let event = self.events.borrow_mut().remove(event);
+            if let Some(event) = event {
+                actor.deliver(event.kind);
+            }
         }
-        next
     }
 
     /// Adds an actor; gives the number by which the isolate knows it, never 0.
@@ -206,14 +222,8 @@ impl Instance {
 
     /// Fails the events that `which` picks.
     pub(crate) fn fail_events(&self, error: &Error, which: impl Fn(&Event) -> bool) {
-        let keys: Vec<usize> =
-            self.events.borrow().iter().filter(|(_, e)| which(e)).map(|(key, _)| key).collect();
-        for key in keys {
-            let event = self.events.borrow_mut().try_remove(key);
-            if let Some(event) = event {
-                event.fail(error.clone());
-            }
-        }
+        let events = self.events.borrow_mut().take(which);
+        events.into_iter().for_each(|event| event.fail(error.clone()));
     }
 
     /// Stops everything that could still reach the isolate.
@@ -227,53 +237,63 @@ impl Instance {
 
     /// Looks at the request of a `fetch` event; `None` once the event is over.
     pub fn with_request<R>(&self, event: u32, f: impl FnOnce(&mut Request) -> R) -> Option<R> {
-        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
+        match &mut self.events.borrow_mut().get_mut(event)?.kind {
             EventKind::Fetch(request, _) => request.as_mut().map(f),
             _ => None,
         }
     }
 
-    /// Takes the whole request of a `fetch` event, to hand it on.
+    /// The request of a `fetch` event, to hand it on: the body moves, everything else can still
+    /// be looked at.
     #[must_use]
-    pub fn take_request(&self, event: u32) -> Option<Request> {
-        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
-            EventKind::Fetch(request, _) => request.take(),
-            _ => None,
-        }
+    pub fn hand_on_request(&self, event: u32) -> Option<Request> {
+        self.with_request(event, |request| Request {
+            id: request.id,
+            method: request.method.clone(),
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            body: std::mem::take(&mut request.body),
+        })
     }
 
     /// Takes the call of an RPC event.
     #[must_use]
     pub fn take_call(&self, event: u32) -> Option<Call> {
-        match &mut self.events.borrow_mut().get_mut(event as usize)?.kind {
+        match &mut self.events.borrow_mut().get_mut(event)?.kind {
             EventKind::Call(call, _) => call.take(),
             _ => None,
         }
     }
 
+    /// The id of the request an event was made by.
+    #[must_use]
+    pub fn request_id(&self, event: u32) -> Option<RequestId> {
+        self.events.borrow().request(event)
+    }
+
     /// The stateless entrypoint an event is for.
     #[must_use]
     pub fn entry(&self, event: u32) -> Option<Entry> {
-        Some(self.events.borrow().get(event as usize)?.entry.clone())
+        Some(self.events.borrow().get(event)?.entry.clone())
     }
 
     /// Settles a `fetch` event.
     pub fn answer(&self, event: u32, answer: Result<Response, Error>) {
-        let event = self.events.borrow_mut().try_remove(event as usize);
+        let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Fetch(_, way), .. }) = event else { return };
         leave(actor, Outgoing::Response(way, answer));
     }
 
     /// Settles an RPC event.
     pub fn answer_call(&self, event: u32, answer: Result<Serialized, Error>) {
-        let event = self.events.borrow_mut().try_remove(event as usize);
+        let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Call(_, way), .. }) = event else { return };
         leave(actor, Outgoing::Returned(way, answer));
     }
 
     /// Settles whatever kind of event this is with an error.
     pub fn fail(&self, event: u32, error: Error) {
-        let event = self.events.borrow_mut().try_remove(event as usize);
+        let event = self.events.borrow_mut().remove(event);
         match event {
             Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) => {
                 actor.break_with(&error);
@@ -290,7 +310,7 @@ impl Instance {
 
     /// Settles the construction of an actor.
     pub fn constructed(&self, event: u32) {
-        let event = self.events.borrow_mut().try_remove(event as usize);
+        let event = self.events.borrow_mut().remove(event);
         if let Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) = event {
             actor.constructed();
         }
@@ -359,11 +379,8 @@ impl Instance {
     /// Writes a line of the worker's log, with the app, its version and the request it
     /// belongs to.
     pub fn log(&self, event: u32, level: LogLevel, text: String) {
-        let request = self.with_request(event, |request| {
-            let id = request.headers.get("x-request-id")?;
-            id.to_str().ok().map(str::to_string)
-        });
-        let request = request.flatten().unwrap_or_default();
+        let request = self.events.borrow().request(event).map(|id| id.to_string());
+        let request = request.unwrap_or_default();
         let name: &str = &self.code.name;
         let (app, version) = name.split_once('@').unwrap_or((name, ""));
         match level {

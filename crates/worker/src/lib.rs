@@ -11,6 +11,7 @@ pub mod code;
 pub mod entrypoint;
 pub mod error;
 pub mod event;
+mod event_table;
 pub mod facet;
 pub mod facet_index;
 pub mod gate;

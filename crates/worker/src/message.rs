@@ -1,12 +1,43 @@
 //! HTTP requests and responses as they travel between entrypoints.
 
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::Body;
 
+/// Tells requests apart in logs; passed on with a request from hop to hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// An id that no other request of this process has, and hardly one of another.
+    #[must_use]
+    pub fn new() -> RequestId {
+        static NEXT: OnceLock<AtomicU64> = OnceLock::new();
+        let start = || {
+            let mut bytes = [0; 8];
+            // Without randomness the ids still differ within the process.
+            let _ = getrandom::fill(&mut bytes);
+            AtomicU64::new(u64::from_le_bytes(bytes))
+        };
+        RequestId(NEXT.get_or_init(start).fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// A request on its way to an entrypoint.
 pub struct Request {
+    /// What its log lines have in common.
+    pub id: RequestId,
     /// The method as the client wrote it.
     pub method: Method,
     /// The full URL, e.g. `http://app.localhost:8787/path?query`.

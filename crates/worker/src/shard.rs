@@ -11,6 +11,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use isolate::{Engine, Isolate, Pool, WatchSlot};
@@ -47,6 +48,7 @@ pub struct Shard {
     config: Arc<Config>,
     peers: Arc<[Arc<WakeQueue>]>,
     pool: Pool,
+    interrupt: Arc<AtomicBool>,
     ready: RefCell<VecDeque<Work>>,
     is_pumping: Cell<bool>,
     turns: Cell<u64>,
@@ -76,12 +78,14 @@ impl Shard {
         watch: Arc<WatchSlot>,
     ) -> Rc<Shard> {
         let wake = Arc::clone(&peers[index]);
+        let interrupt = watch.interrupt();
         let pool = Pool::new(Arc::clone(&config.engine), watch, BLANK_ISOLATES);
         Rc::new(Shard {
             index,
             config,
             peers,
             pool,
+            interrupt,
             ready: RefCell::default(),
             is_pumping: Cell::new(false),
             turns: Cell::new(0),
@@ -321,6 +325,11 @@ impl Shard {
 
     pub(crate) fn remove_token(&self, token: u64) {
         self.tokens.borrow_mut().remove(&token);
+    }
+
+    /// Up while the turn that runs should stop, SQL included.
+    pub(crate) fn interrupt(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupt)
     }
 
     /// How the database of actor `token` becomes durable.

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 
 use isolate::Watchdog;
 use tokio::sync::{Barrier, mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::limits::SHARD_STACK_BYTES;
 use crate::shard::{Config, Shard};
@@ -55,8 +54,8 @@ impl Shards {
                 let outcome = slots.register().and_then(|watch| {
                     let runtime = tokio::runtime::Builder::new_current_thread()
                         .enable_all()
-                        .build()?;
-                    LocalSet::new().block_on(&runtime, async {
+                        .build_local(tokio::runtime::LocalOptions::default())?;
+                    runtime.block_on(async {
                         let shard = Shard::new(index, config, peers, watch);
                         let serving = service(Rc::clone(&shard), stopping);
                         let serve = async {

@@ -112,6 +112,7 @@ impl Fixture {
             }
         }
         let request = Request {
+            id: Default::default(),
             method: method.parse().unwrap(),
             url: format!("http://localhost:7070{path}"),
             headers: map,

@@ -1,0 +1,48 @@
+//! Every app in `test_apps/` does over real HTTP what its `expect.json` says.
+//!
+//! Once on two threads, where stateless workers, actors and connections meet across threads, and
+//! once on one.
+
+mod server;
+
+use server::Server;
+use server::app::{App, Step, ask, differences, title};
+
+#[test]
+fn apps_answer_as_expected_on_two_threads() {
+    check(2);
+}
+
+#[test]
+fn apps_answer_as_expected_on_one_thread() {
+    check(1);
+}
+
+fn check(shards: usize) {
+    let findings: Vec<String> = App::all().iter().flat_map(|app| run(app, shards)).collect();
+    assert!(findings.is_empty(), "{} to mend\n{}", findings.len(), findings.join("\n"));
+}
+
+fn run(app: &App, shards: usize) -> Vec<String> {
+    let data = tempfile::tempdir().unwrap();
+    let vars = app.vars();
+    let vars: Vec<&str> = vars.iter().map(String::as_str).collect();
+    let start = || Server::run(&app.script(), data.path(), shards, &vars);
+    let mut server = start();
+    let mut findings = Vec::new();
+    for step in app.steps() {
+        match step {
+            Step::Restart => {
+                assert_eq!(server.stop().code(), Some(0), "{}: an orderly stop", app.name);
+                server = start();
+            }
+            Step::Exchange(step) => {
+                let answer = server.ask(&ask(step));
+                let place = format!("{}: {}", app.name, title(step));
+                let found = differences(step, &answer);
+                findings.extend(found.iter().map(|finding| format!("{place}: {finding}")));
+            }
+        }
+    }
+    findings
+}
