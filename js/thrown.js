@@ -36,7 +36,8 @@ export function errorParts(error) {
     parts.message = isKnown ? message : `${name}: ${message}`;
     parts.stack = String(error.stack);
     parts.isRemote = error.remote === true;
-    if (parts.isRemote) parts.code = String(error.code);
+    // Only codes of ours mean anything to Rust.
+    if (typeof error.code === "string") parts.code = error.code;
   } catch {
     parts.message = "The thrown value cannot be read.";
   }

@@ -55,7 +55,11 @@ export class AppRunner extends DurableObject {
 
   /** Starts the code once without touching the app's data, to see that it runs and what it has. */
   async #inspect(deployment) {
-    const worker = this.#load(deployment, deployment.modules);
+    const modules = Object.entries(deployment.modules).map(([name, module]) => {
+      const [kind, content] = Object.entries(module)[0];
+      return [name, toModule(kind, content)];
+    });
+    const worker = this.#load(deployment, Object.fromEntries(modules));
     const { classes, hasFetch } = await worker.getEntrypoint("__BerylInspect").inspect();
     if (classes.includes("App")) return "App";
     if (hasFetch) return "__BerylAdapter";

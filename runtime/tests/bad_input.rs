@@ -74,7 +74,7 @@ fn what_is_no_http_is_refused() {
 fn large_heads_are_refused() {
     let (_data, server) = start();
     let head = |more: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{more}\r\n");
-    let long = format!("X-Long: {}\r\n", "x".repeat(129 << 10));
+    let long = format!("X-Long: {}\r\n", "x".repeat(256 << 10));
     assert_eq!(raw(&server, &head(&long)).status, 431, "a long header");
     let many: String = (0..101).map(|n| format!("X-{n}: a\r\n")).collect();
     assert_eq!(raw(&server, &head(&many)).status, 431, "many headers");
@@ -179,7 +179,7 @@ fn script_that_does_not_start_is_said_with_its_place() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("broken.js");
     for (source, message) in [
-        ("export default { let }", "Unexpected token"),
+        ("export default { a b }", "Unexpected identifier"),
         ("throw new RangeError('at start')", "at start"),
         ("import './absent.js'", "absent.js"),
     ] {

@@ -185,7 +185,7 @@ fn app_with_a_corrupt_database_fails_alone() {
     server.stop();
 
     let of_app = of_moody.iter().max_by_key(|path| path.as_os_str().len()).unwrap();
-    fs::write(of_app, "this is no database ".repeat(1000)).unwrap();
+    corrupt(of_app);
     let server = Server::serve(data.path(), &[]);
     for _ in 0..2 {
         let answer = server.ask(&Ask::get("/count").host("moody.localhost"));
@@ -212,7 +212,7 @@ fn supervisor_with_a_corrupt_database_fails_alone() {
     server.stop();
 
     let of_supervisor = of_moody.iter().min_by_key(|path| path.as_os_str().len()).unwrap();
-    fs::write(of_supervisor, "this is no database ".repeat(1000)).unwrap();
+    corrupt(of_supervisor);
     let server = Server::serve(data.path(), &[]);
     let answer = server.ask(&Ask::get("/count").host("moody.localhost"));
     assert_eq!((answer.status, answer.code()), (500, "storage".to_owned()));
@@ -221,6 +221,15 @@ fn supervisor_with_a_corrupt_database_fails_alone() {
     assert_eq!((shown.status, shown.code()), (500, "storage".to_owned()));
     let list = server.admin(&Ask::get("/v1/apps")).json();
     assert_eq!(list["apps"].as_array().unwrap().len(), 2);
+}
+
+/// Writes nonsense over a database, and over its log so that nothing can be restored from it.
+fn corrupt(database: &Path) {
+    let nonsense = "this is no database ".repeat(1000);
+    let log = PathBuf::from(format!("{}-wal", database.display()));
+    for path in [database, log.as_path()].into_iter().filter(|path| path.is_file()) {
+        fs::write(path, &nonsense).unwrap();
+    }
 }
 
 /// Every SQLite file of a data folder.

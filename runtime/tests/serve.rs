@@ -240,11 +240,14 @@ fn app_is_reached_by_host_and_by_path() {
 fn code_that_does_not_start_is_refused_with_its_place() {
     let data = tempdir().unwrap();
     let server = Server::serve(data.path(), &[]);
-    let syntax = server.deploy("broken", "const a = 1;\nexport default { let }");
-    refusal(&syntax, "syntax", json!({ "module": "app.js", "line": 2, "col": 22 }));
+    let syntax = server.deploy("broken", "const a = 1;\nexport default { a b }");
+    refusal(&syntax, "syntax", json!({ "module": "app.js", "line": 2, "col": 20 }));
     let error = syntax.json()["error"].clone();
-    assert_eq!(error["message"], "SyntaxError: Unexpected token '}'");
-    assert_eq!(error["frame"], "export default { let }\n                     ^");
+    assert_eq!(error["message"], "SyntaxError: Unexpected identifier 'b'");
+    let frame = error["frame"].as_str().unwrap();
+    let (line, mark) = frame.split_once('\n').unwrap();
+    assert!(line.ends_with("export default { a b }"), "{frame}");
+    assert_eq!(mark.find('^'), line.rfind('b'), "{frame}");
 
     let absent = server.deploy("broken", "export default {};\nimport './absent.js';");
     refusal(&absent, "link", json!({ "module": "app.js", "line": 2 }));

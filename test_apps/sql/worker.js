@@ -179,6 +179,12 @@ const routes = {
     };
   },
 
+  "/unchanged": ({ sql }) => ({
+    "a statement that could write": () =>
+      sql.exec("CREATE TABLE IF NOT EXISTS t (v)").toArray().length,
+    "an update of no row": () => sql.exec("UPDATE t SET v = 1").rowsWritten,
+  }),
+
   "/kept": ({ sql }) => ({
     "rows": () => {
       sql.exec("CREATE TABLE IF NOT EXISTS visits (id INTEGER PRIMARY KEY AUTOINCREMENT)");

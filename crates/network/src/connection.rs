@@ -161,6 +161,10 @@ fn refuse(refusal: &Refusal) -> http::Response<Outgoing> {
 fn fail(error: &Error) -> http::Response<Outgoing> {
     let code = error.code();
     let status = match error {
+        // A worker that passes on why another one failed does not change what that means.
+        Error::AppThrew(thrown) if thrown.code.is_some_and(|code| TRY_LATER.contains(&code)) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::AppThrew(_) | Error::AppCode(_) | Error::AppNoHandler(_) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -179,6 +183,9 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
     };
     response::problem(status, code, &error.to_string())
 }
+
+/// The codes of errors that are answered with 503.
+const TRY_LATER: [&str; 5] = ["cpu_limit", "memory_limit", "overloaded", "reset", "shutting_down"];
 
 /// The start of HTTP/2's connection preface (RFC 9113 §3.4) that tells it from HTTP/1.
 const HTTP2_MARK: [u8; 4] = *b"PRI ";

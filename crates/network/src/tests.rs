@@ -63,8 +63,7 @@ impl Fake {
             "echo" => Ok(ok(request.body)),
             "read" => {
                 let body = request.body.collect(u64::MAX).await.map_err(|error| {
-                    let (name, message) = ("Error".into(), error.to_string());
-                    Error::AppThrew(Arc::new(Thrown::new(name, message)))
+                    Error::AppThrew(Thrown::new("Error", error.to_string()).into())
                 })?;
                 Ok(ok(Body::from(body.len().to_string())))
             }
@@ -89,6 +88,9 @@ impl Fake {
             }
             "panic" => panic!("a defect"),
             "reset" => Err(Error::reset("gone")),
+            "passed-on" => {
+                Err(Error::AppThrew(Thrown::new("Error", "late").caused_by("cpu_limit").into()))
+            }
             _ => Ok(ok(Body::from(format!("{} {}", request.method, request.url)))),
         }
     }
@@ -268,6 +270,8 @@ fn a_failed_event_is_an_error_answer_and_a_panic_ends_one_connection() {
     with_server(async |_, server| {
         let answer = exchange(server.addr, &request("GET /reset", "")).await;
         check(&answer, "503", r#"{"error":{"code":"reset","message":"Error: gone"}}"#);
+        let answer = exchange(server.addr, &request("GET /passed-on", "")).await;
+        check(&answer, "503", r#"{"error":{"code":"cpu_limit","message":"Error: late"}}"#);
         assert_eq!(exchange(server.addr, &request("GET /panic", "")).await, "");
         check(&exchange(server.addr, &request("GET /", "")).await, "200", "");
     });

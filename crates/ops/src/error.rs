@@ -54,6 +54,11 @@ impl JsErrorClass for JsError {
 
     fn get_additional_properties(&self) -> deno_error::AdditionalProperties {
         let mut properties: Vec<(Cow<'static, str>, PropertyValue)> = Vec::new();
+        if let JsError::Storage(error) = self
+            && error.breaks_actor()
+        {
+            properties.push(("code".into(), "storage".into()));
+        }
         if let JsError::Worker(error) = self {
             match error {
                 Error::AppThrew(thrown) => {

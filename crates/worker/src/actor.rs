@@ -231,8 +231,13 @@ impl Actor {
     pub(crate) fn commit(&self) {
         self.is_dirty.set(false);
         let Some(database) = self.database.get() else { return };
-        if let Err(error) = database.commit() {
-            self.break_with(&error.into());
+        match database.commit() {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let open = self.gate.borrow_mut().nothing_written(database.committed());
+                open.into_iter().for_each(Outgoing::send);
+            }
+            Err(error) => self.break_with(&error.into()),
         }
     }
 

@@ -52,6 +52,15 @@ impl<T> OutputGate<T> {
         self.held.drain(..count).map(|(_, message)| message).collect()
     }
 
+    /// Notes that the transaction behind the newest messages wrote nothing after all, so that
+    /// they reveal no more than `committed`; gives the messages that may leave.
+    pub fn nothing_written(&mut self, committed: u64) -> Vec<T> {
+        for (reveals, _) in &mut self.held {
+            *reveals = (*reveals).min(committed);
+        }
+        self.durable(self.durable)
+    }
+
     /// Closes the gate for good; gives the messages that must never be seen.
     pub fn break_with(&mut self, error: Error) -> Vec<T> {
         self.broken.get_or_insert(error);
@@ -94,6 +103,22 @@ mod tests {
         assert!(held(&mut gate, 1, "second"));
         assert!(gate.durable(1).is_empty());
         assert_eq!(gate.durable(2), ["first", "second"]);
+    }
+
+    #[test]
+    fn a_transaction_that_wrote_nothing_holds_nothing_back() {
+        let mut gate = OutputGate::new();
+        assert!(held(&mut gate, 1, "first"));
+        assert!(gate.durable(1) == ["first"] && held(&mut gate, 2, "second"));
+        assert_eq!(gate.nothing_written(1), ["second"]);
+    }
+
+    #[test]
+    fn a_transaction_that_wrote_nothing_still_waits_for_the_one_before() {
+        let mut gate = OutputGate::new();
+        assert!(held(&mut gate, 1, "first") && held(&mut gate, 2, "second"));
+        assert!(gate.nothing_written(1).is_empty());
+        assert_eq!(gate.durable(1), ["first", "second"]);
     }
 
     #[test]

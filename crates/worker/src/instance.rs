@@ -40,6 +40,8 @@ pub struct Instance {
     timers: RefCell<HashMap<u32, AbortHandle>>,
     loader: OnceCell<Rc<LoaderNamespace>>,
     scheduled: Cell<bool>,
+    /// Promises that wait for something outside of the isolate.
+    deferred: Cell<usize>,
 }
 
 /// What a promise of an isolate is settled with.
@@ -92,6 +94,7 @@ impl Instance {
             timers: RefCell::default(),
             loader: OnceCell::new(),
             scheduled: Cell::new(false),
+            deferred: Cell::new(0),
         }
     }
 
@@ -226,6 +229,14 @@ impl Instance {
         events.into_iter().for_each(|event| event.fail(error.clone()));
     }
 
+    /// True if no event, timer or deferred work is in the isolate.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.events.borrow().len() == 0
+            && self.inbox.borrow().is_empty()
+            && self.timers.borrow().is_empty()
+            && self.deferred.get() == 0
+    }
+
     /// Stops everything that could still reach the isolate.
     pub(crate) fn stop(&self) {
         self.inbox.borrow_mut().clear();
@@ -324,9 +335,11 @@ impl Instance {
         future: impl Future<Output = Result<Payload, Error>> + 'static,
     ) {
         let instance = Rc::downgrade(self);
+        self.deferred.set(self.deferred.get() + 1);
         self.shard.spawn(async move {
             let result = future.await;
             if let Some(instance) = instance.upgrade() {
+                instance.deferred.set(instance.deferred.get() - 1);
                 instance.settle(slot, result);
             }
         });

@@ -58,14 +58,21 @@ pub const TIMERS_MAX: usize = 10_000;
 /// The longest delay of a timer in milliseconds: what browsers allow.
 pub const TIMER_MS_MAX: u64 = 0x7fff_ffff;
 
-/// Named dynamic workers that stay loaded on a shard although nobody uses them.
+/// Dynamic workers that keep their isolate on a shard although nothing runs in it: about 2 MB
+/// each, and a second use of one of them is warm.
 pub const IDLE_WORKERS_MAX: usize = 32;
+
+/// Named dynamic workers whose code a loader keeps although nobody holds a stub of them.
+pub const NAMED_WORKERS_MAX: usize = 1_000;
 
 /// Turns a shard runs before it looks at its sockets again.
 pub const TURNS_PER_PUMP_MAX: usize = 256;
 
 /// Deliveries a worker gets in one turn before others have theirs.
 pub const DELIVERIES_PER_TURN_MAX: usize = 64;
+
+/// Isolates that wait to be dropped in a quiet moment; beyond that they are dropped at once.
+pub const DEAD_ISOLATES_MAX: usize = 16;
 
 /// Blank isolates a shard keeps ready: about 2 MB each, and enough for a burst of new apps.
 pub const BLANK_ISOLATES: usize = 8;

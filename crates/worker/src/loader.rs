@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use crate::code::WorkerCode;
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::limits::IDLE_WORKERS_MAX;
+use crate::limits::NAMED_WORKERS_MAX;
 use crate::shard::Shard;
 use crate::worker::Worker;
 
@@ -66,26 +66,17 @@ impl LoaderNamespace {
             worker.used.set(self.shard.next_number());
             return Found::Known(worker);
         }
-        self.drop_idle();
+        self.drop_unused();
         let worker = LoadedWorker::new(&self.shard);
         self.named.borrow_mut().insert(name.into(), Rc::clone(&worker));
         Found::New(worker)
     }
 
-    /// Forgets the named workers that nobody uses, beyond those used last.
-    fn drop_idle(&self) {
+    /// Forgets the code of named workers that nobody uses, once there are many.
+    fn drop_unused(&self) {
         let mut named = self.named.borrow_mut();
-        let mut idle: Vec<(u64, String)> = named
-            .iter()
-            .filter(|(_, worker)| worker.is_idle())
-            .map(|(name, worker)| (worker.used.get(), name.clone()))
-            .collect();
-        if idle.len() <= IDLE_WORKERS_MAX {
-            return;
-        }
-        idle.sort_unstable();
-        for (_, name) in &idle[..idle.len() - IDLE_WORKERS_MAX] {
-            named.remove(name);
+        if named.len() >= NAMED_WORKERS_MAX {
+            named.retain(|_, worker| Rc::strong_count(worker) > 1);
         }
     }
 }
@@ -122,15 +113,22 @@ impl LoadedWorker {
         matches!(&*self.state.borrow(), State::Failed(_))
     }
 
-    /// True if only the namespace still knows it, and no actor or event is in its isolate.
-    fn is_idle(self: &Rc<Self>) -> bool {
-        let is_unused = |worker: &Rc<Worker>| Rc::strong_count(worker) == 1;
-        Rc::strong_count(self) == 1
-            && match &*self.state.borrow() {
-                State::Pending(_) => false,
-                State::Defined(_, worker) => worker.as_ref().is_none_or(is_unused),
-                State::Failed(_) => true,
+    /// When it was used last, if it has an isolate in which no actor lives and nothing runs.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        match &*self.state.borrow() {
+            State::Defined(_, Some(worker)) => {
+                let is_idle = Rc::strong_count(worker) == 1 && worker.instance.is_quiet();
+                is_idle.then_some(self.used.get())
             }
+            State::Pending(_) | State::Defined(_, None) | State::Failed(_) => None,
+        }
+    }
+
+    /// Gives up its isolate; the next use makes another from the code (WL-4).
+    pub(crate) fn evict(&self) {
+        if let State::Defined(_, worker) = &mut *self.state.borrow_mut() {
+            worker.take();
+        }
     }
 
     /// Calls back with the running worker, starting it if need be; at once or later.
@@ -140,7 +138,10 @@ impl LoadedWorker {
         let code = match &mut *self.state.borrow_mut() {
             State::Pending(waiting) => return waiting.push(Box::new(f)),
             State::Failed(error) => Err(error.clone()),
-            State::Defined(_, Some(worker)) if worker.is_alive() => Ok(Err(Rc::clone(worker))),
+            State::Defined(_, Some(worker)) if worker.is_alive() => {
+                self.used.set(self.shard.next_number());
+                Ok(Err(Rc::clone(worker)))
+            }
             State::Defined(code, _) => Ok(Ok(code.clone())),
         };
         match code {
@@ -169,6 +170,7 @@ impl LoadedWorker {
                 Ok(worker) => {
                     let defined = State::Defined(code, Some(Rc::clone(worker)));
                     drop(this.state.replace(defined));
+                    shard.add_loaded(&this);
                 }
                 Err(error) => drop(this.state.replace(State::Failed(error.clone()))),
             }

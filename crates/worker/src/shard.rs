@@ -23,7 +23,8 @@ use crate::actor_id::ActorId;
 use crate::code::WorkerCode;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::limits::{BLANK_ISOLATES, Limits, TURNS_PER_PUMP_MAX};
+use crate::limits::{BLANK_ISOLATES, DEAD_ISOLATES_MAX, IDLE_WORKERS_MAX, Limits, TURNS_PER_PUMP_MAX};
+use crate::loader::LoadedWorker;
 use crate::namespace::{Namespaces, Root};
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
@@ -55,6 +56,7 @@ pub struct Shard {
     dirty: RefCell<Vec<Rc<Actor>>>,
     dead: RefCell<Vec<Isolate>>,
     workers: RefCell<HashMap<u64, Weak<Worker>>>,
+    loaded: RefCell<Vec<Weak<LoadedWorker>>>,
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     actors: Namespaces,
     main: RefCell<Option<Rc<Worker>>>,
@@ -92,6 +94,7 @@ impl Shard {
             dirty: RefCell::default(),
             dead: RefCell::default(),
             workers: RefCell::default(),
+            loaded: RefCell::default(),
             tokens: RefCell::default(),
             actors: Namespaces::default(),
             main: RefCell::new(None),
@@ -108,12 +111,10 @@ impl Shard {
             tokio::select! {
                 biased;
                 () = self.wake_queue().wait() => {}
-                () = tokio::time::sleep(IDLE_BEFORE_REFILL), if !self.pool.is_full() => {
-                    // Making an isolate takes milliseconds: only when nothing else happened.
-                    if self.turns.get() == turns
-                        && let Err(error) = self.pool.fill_one()
-                    {
-                        tracing::error!(%error, "no blank isolate could be made");
+                () = tokio::time::sleep(IDLE_BEFORE_CHORES), if self.has_chores() => {
+                    // A chore takes milliseconds: only when nothing else happened.
+                    if self.turns.get() == turns {
+                        self.do_chore();
                     }
                 }
             }
@@ -122,8 +123,25 @@ impl Shard {
             }
             self.pump();
             self.commit();
+            if self.dead.borrow().len() > DEAD_ISOLATES_MAX {
+                self.dead.take();
+            }
         }
         self.close();
+    }
+
+    fn has_chores(&self) -> bool {
+        !self.pool.is_full() || !self.dead.borrow().is_empty()
+    }
+
+    /// Drops an isolate that is gone, or else makes a blank one.
+    fn do_chore(&self) {
+        let dead = self.dead.borrow_mut().pop();
+        if dead.is_none()
+            && let Err(error) = self.pool.fill_one()
+        {
+            tracing::error!(%error, "no blank isolate could be made");
+        }
     }
 
     fn open(self: &Rc<Self>, letter: Letter) {
@@ -164,7 +182,6 @@ impl Shard {
             }
             shard.wake_queue().nudge();
         });
-        self.bury_dead();
     }
 
     /// Runs `f` while the shard counts as pumping, whatever becomes of `f`.
@@ -191,11 +208,20 @@ impl Shard {
 
     /// Runs `f` after the turn that is running.
     pub(crate) fn queue(&self, f: impl FnOnce(&Rc<Shard>) + 'static) {
-        self.ready.borrow_mut().push_back(Work::Run(Box::new(f)));
+        self.add(Work::Run(Box::new(f)));
     }
 
     pub(crate) fn make_ready(&self, worker: Rc<Worker>) {
-        self.ready.borrow_mut().push_back(Work::Turn(worker));
+        self.add(Work::Turn(worker));
+    }
+
+    /// Work that comes up outside of a pump, e.g. in a task that waited for a commit, must not
+    /// wait for the next event to be seen.
+    fn add(&self, work: Work) {
+        self.ready.borrow_mut().push_back(work);
+        if !self.is_pumping.get() {
+            self.wake_queue().nudge();
+        }
     }
 
     /// Runs `f` on another shard.
@@ -292,6 +318,8 @@ impl Shard {
     }
 
     pub(crate) fn take_blank(&self) -> Result<Isolate, Error> {
+        // The loop must wake to see that the pool has room again.
+        self.wake_queue().nudge();
         self.pool.take().map_err(Error::from)
     }
 
@@ -309,14 +337,27 @@ impl Shard {
     pub(crate) fn bury(&self, worker: u64, isolate: Isolate) {
         self.workers.borrow_mut().remove(&worker);
         self.dead.borrow_mut().push(isolate);
-        if !self.is_pumping.get() {
-            self.wake_queue().nudge();
-        }
+        self.wake_queue().nudge();
     }
 
-    fn bury_dead(&self) {
-        let dead = self.dead.take();
-        drop(dead);
+    /// Notes a dynamic worker that got an isolate, and evicts idle ones beyond the limit.
+    pub(crate) fn add_loaded(&self, worker: &Rc<LoadedWorker>) {
+        let mut loaded = self.loaded.borrow_mut();
+        loaded.retain(|worker| worker.strong_count() > 0);
+        loaded.push(Rc::downgrade(worker));
+        let alive = loaded.iter().filter_map(Weak::upgrade);
+        let mut idle: Vec<(u64, Rc<LoadedWorker>)> =
+            alive.filter_map(|worker| Some((worker.idle_since()?, worker))).collect();
+        if idle.len() <= IDLE_WORKERS_MAX {
+            return;
+        }
+        idle.sort_unstable_by_key(|(used, _)| *used);
+        let excess = idle.len() - IDLE_WORKERS_MAX;
+        for (_, worker) in idle.drain(..excess) {
+            worker.evict();
+            let is_it = |other: &Weak<LoadedWorker>| other.as_ptr() == Rc::as_ptr(&worker);
+            loaded.retain(|other| !is_it(other));
+        }
     }
 
     pub(crate) fn add_token(&self, token: u64, actor: &Rc<Actor>) {
@@ -363,9 +404,9 @@ impl Shard {
         }
         self.ready.take();
         self.main.take();
-        self.bury_dead();
+        self.dead.take();
     }
 }
 
-/// How long nothing must happen before a blank isolate is made.
-const IDLE_BEFORE_REFILL: Duration = Duration::from_millis(2);
+/// How long nothing must happen before isolates are made or dropped.
+const IDLE_BEFORE_CHORES: Duration = Duration::from_millis(2);

@@ -68,9 +68,11 @@ impl App {
 
     /// What to do, in order.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
-        self.expect["steps"].as_array().unwrap().iter().map(|step| {
-            if step["restart"] == true { Step::Restart } else { Step::Exchange(step) }
-        })
+        self.expect["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| if step["restart"] == true { Step::Restart } else { Step::Exchange(step) })
     }
 }
 

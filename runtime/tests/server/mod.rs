@@ -174,8 +174,7 @@ pub fn beryl(command: impl AsRef<OsStr>) -> Command {
 /// A call that serves apps on free ports.
 pub fn serve(data: &Path) -> Command {
     let mut command = beryl("serve");
-    command.arg("--data").arg(data);
-    command.args(["--port", "0", "--admin-port", "0", "--shards", "2"]);
+    command.arg("--data").arg(data).args(["--port", "0", "--admin-port", "0"]);
     command
 }
 
@@ -237,5 +236,5 @@ fn port_after(text: &str, mark: &str) -> Option<u16> {
 const SERVING: &str = "beryl is serving on http://";
 
 /// A machine that is busy with other tests may need long; nothing waits that long if all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
