@@ -139,7 +139,7 @@ export function constructActor(event, actor, fail) {
   } catch (error) {
     return fail(event, error);
   }
-  ops.op_event_constructed(event);
+  ops.op_dispatch_constructed(event);
 }
 
 /** @param {number} actor */

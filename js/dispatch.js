@@ -92,7 +92,7 @@ function fetchDefault(event) {
 }
 
 function fetchNamed(event) {
-  const { 0: name, 1: props } = ops.op_event_entry(event);
+  const { 0: name, 1: props } = ops.op_dispatch_entry(event);
   return fetchEntrypoint(event, name === "" ? "default" : name, props);
 }
 
@@ -141,9 +141,9 @@ function takeCall(event, actor) {
   setCurrentEvent(event);
   let result;
   try {
-    const { 0: method, 1: args } = ops.op_event_call(event);
+    const { 0: method, 1: args } = ops.op_dispatch_call(event);
     if (actor === 0 || actor === NAMED) {
-      const { 0: name, 1: props } = ops.op_event_entry(event);
+      const { 0: name, 1: props } = ops.op_dispatch_entry(event);
       const { handler, ctx } = entrypoint(name === "" ? "default" : name, props);
       result = callMethod(handler, method, args, { env: environment(), ctx });
     } else {
@@ -156,7 +156,7 @@ function takeCall(event, actor) {
     PromiseResolve(result),
     (value) => {
       try {
-        ops.op_event_return(event, value);
+        ops.op_dispatch_return(event, value);
       } catch (error) {
         fail(event, error);
       }
@@ -168,5 +168,5 @@ function takeCall(event, actor) {
 /** Answers an event with what its handler threw. */
 function fail(event, error) {
   const { name, message, stack, code, isRemote } = errorParts(error);
-  ops.op_event_fail(event, name, message, stack, code, isRemote);
+  ops.op_dispatch_fail(event, name, message, stack, code, isRemote);
 }

@@ -6,8 +6,15 @@ import { requestParts } from "ext:beryl/request.js";
 import { nativeResponse } from "ext:beryl/response.js";
 
 const { ops } = core;
-const { ObjectHasOwn, ObjectPrototype, PromisePrototypeThen, PromiseReject, Proxy, ReflectGet, TypeError } =
-  primordials;
+const {
+  ObjectHasOwn,
+  ObjectPrototype,
+  PromisePrototypeThen,
+  PromiseReject,
+  Proxy,
+  ReflectGet,
+  TypeError,
+} = primordials;
 
 const kInternal = Symbol("internal");
 

@@ -39,7 +39,7 @@ pub struct ServeArgs {
     pub base_domain: String,
     /// What both commands take.
     #[command(flatten)]
-    pub common: CommonArgs,
+    pub common: ServerArgs,
 }
 
 /// What only `beryl run` takes.
@@ -55,12 +55,12 @@ pub struct RunArgs {
     pub vars: Vec<String>,
     /// What both commands take.
     #[command(flatten)]
-    pub common: CommonArgs,
+    pub common: ServerArgs,
 }
 
 /// What both commands take.
 #[derive(Debug, Args)]
-pub struct CommonArgs {
+pub struct ServerArgs {
     /// Port to serve on; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 8787)]
     pub port: u16,

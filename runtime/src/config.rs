@@ -10,7 +10,7 @@ use std::thread;
 
 use worker::limits::{CODE_BYTES_MAX, Limits};
 
-use crate::cli::{Cli, Command, CommonArgs, LogFormat, RunArgs, ServeArgs};
+use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Config {
         }
     }
 
-    fn with(data_dir: PathBuf, common: &CommonArgs, mode: Mode) -> Result<Config, Error> {
+    fn with(data_dir: PathBuf, common: &ServerArgs, mode: Mode) -> Result<Config, Error> {
         let listen = SocketAddr::new(host(&common.host)?, common.port);
         let shards = shards(common.shards)?;
         let mut limits = Limits::default();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -99,6 +100,7 @@ struct Host {
     admin_addr: SocketAddr,
     catalogue: Catalogue,
     token: Option<(Token, Origin)>,
+    token_path: PathBuf,
 }
 
 impl Plan {
@@ -117,6 +119,7 @@ impl Plan {
                     admin: Mutex::new(Some(admin)),
                     catalogue: Catalogue::open(data.path())?,
                     token,
+                    token_path: data.path().join(control::token::FILE_NAME),
                 };
                 Ok(Plan { main: app_runner()?, public, host: Some(host) })
             }
@@ -146,20 +149,19 @@ impl Plan {
         println!("beryl is serving on http://{}", self.public);
         let Some(host) = &self.host else { return };
         println!("admin API on http://{}", host.admin_addr);
-        let mut header = String::new();
-        if let Some((_, origin)) = &host.token {
-            header = match origin {
-                Origin::Created { text, path } => {
-                    println!("admin token (kept in {}): {text}", path.display());
-                    format!(" -H 'authorization: Bearer {text}'")
-                }
-                Origin::Read => " -H \"authorization: Bearer $(cat <data>/admin-token)\"".into(),
-            };
-        }
+        let header = match &host.token {
+            None => String::new(),
+            Some((_, Origin::Created { text, path })) => {
+                println!("admin token (kept in {}): {text}", path.display());
+                format!(" -H 'authorization: Bearer {text}'")
+            }
+            Some((_, Origin::Read)) => {
+                format!(" -H \"authorization: Bearer $(cat {})\"", host.token_path.display())
+            }
+        };
         println!(
             "\ntry:\n  curl -X PUT http://{}/v1/apps/hello{header} \\\n    \
-             -H 'content-type: application/javascript' \\\n    \
-             -d 'export default {{ fetch() {{ return new Response(\"Hello from my app\\n\") }} }}'\n  \
+             -H 'content-type: application/javascript' -d '{EXAMPLE}'\n  \
              curl http://hello.{}:{}/",
             host.admin_addr,
             host.settings.base_domain,
@@ -279,5 +281,8 @@ fn now_ms() -> u64 {
 
 static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/beryl.snapshot"));
 static LAZY_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lazy_scripts.rs"));
+/// A first app to submit.
+const EXAMPLE: &str =
+    r#"export default { fetch() { return new Response("Hello from my app\n") } }"#;
 /// Enough for a disk to order writes of several databases among each other.
 const SYNC_THREADS: usize = 4;

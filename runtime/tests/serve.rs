@@ -1,5 +1,6 @@
 //! `beryl serve` as its documents say: who may use the admin API, what it answers, how apps are
 //! reached, and what becomes of their data. `docs/rest.md` and `docs/errors.md` are the contract.
+#![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;
 
@@ -8,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use server::client::{Answer, Ask};
-use server::{Server, beryl, ended, serve};
+use server::{Server, beryl, ended, serve, wait_for};
 use tempfile::tempdir;
 
 /// Counts its requests and says of which version it is.
@@ -275,4 +276,34 @@ fn refusal(answer: &Answer, code: &str, place: Value) {
     }
     assert!(error["at"]["col"].as_u64().is_some_and(|col| col > 0), "{error}");
     assert!(error["frame"].as_str().is_some_and(|frame| frame.contains('^')), "{error}");
+}
+
+#[test]
+fn console_output_names_app_version_and_request() {
+    let data = tempdir().unwrap();
+    let server = Server::serve(data.path(), &["--log-format", "json"]);
+    let source = "export default { async fetch(request) {
+        console.warn('written by', new URL(request.url).pathname);
+        await scheduler.wait(1);
+        console.log('written', { later: true });
+        return new Response('done');
+      } }";
+    server.deploy("talker", source);
+    assert_eq!(server.text("talker", "/here"), "done");
+    let line = |text: &str| {
+        wait_for("the line in the log", || {
+            let output = server.output();
+            let lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
+            let mut lines = lines.filter(|line: &Value| line["target"] == "app");
+            lines.find(|line| line["fields"]["message"].as_str().unwrap().contains(text))
+        })
+    };
+    let (first, second) = (line("written by /here"), line("later"));
+    assert_eq!((&first["level"], &second["level"]), (&json!("WARN"), &json!("INFO")));
+    for line in [&first, &second] {
+        assert_eq!(line["fields"]["app"], "talker", "{line}");
+        assert!(line["fields"]["version"].as_str().unwrap().starts_with('1'), "{line}");
+        assert!(!line["fields"]["request"].as_str().unwrap().is_empty(), "{line}");
+    }
+    assert_eq!(first["fields"]["request"], second["fields"]["request"]);
 }

@@ -48,7 +48,8 @@ const cases = {
     bytes[0] = 120;
     return response.text();
   },
-  "part of a buffer": () => new Response(new Uint8Array(encoder.encode("abcd").buffer, 1, 2)).text(),
+  "part of a buffer": () =>
+    new Response(new Uint8Array(encoder.encode("abcd").buffer, 1, 2)).text(),
   "wide view": () => new Response(new Uint16Array([0x6261])).text(),
   "buffer": () => new Response(encoder.encode("abc").buffer).text(),
   "search params": async () => {

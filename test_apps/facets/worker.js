@@ -131,6 +131,15 @@ const routes = {
       self.count();
       return [await self.app("a").count(), await self.app("a").count(), self.count()];
     },
+    "a call waits for the writes before it": async () => {
+      const app = self.app("after writes");
+      const counts = [];
+      for (let round = 0; round < 3; round++) {
+        self.count();
+        counts.push(await app.count());
+      }
+      return counts;
+    },
     "siblings are apart": async () => [await self.app("b").count(), await self.app("a").count()],
     "SQL": async () => [await self.app("a").rows(), await self.app("a").rows()],
     "an error comes back": () => self.app("a").throws(),
@@ -265,7 +274,9 @@ const routes = {
       })).count(),
     "then has none": () => self.app("b").count(),
     "no such class": () =>
-      facets.get("c", () => ({ class: self.loaded("one").getDurableObjectClass("Absent") })).count(),
+      facets.get("c", () => ({
+        class: self.loaded("one").getDurableObjectClass("Absent"),
+      })).count(),
     "empty name": () => self.app("").count(),
   }),
 

@@ -156,7 +156,11 @@ const routes = {
       "unknown kind": () => thrown({ "main.js": "", "a": { html: "" } }),
       "no callback": () => loader.get("x"),
       "get: mistakes come with requests": () =>
-        ask(loader.get("mistaken", () => ({ ...DATE, mainModule: "a.ts", modules: { "a.ts": "" } }))),
+        ask(loader.get("mistaken", () => ({
+          ...DATE,
+          mainModule: "a.ts",
+          modules: { "a.ts": "" },
+        }))),
       "callback throws": () =>
         ask(loader.get("callback", () => {
           throw new TypeError("no code");
@@ -182,12 +186,16 @@ const routes = {
       "unknown import": () => start({ "main.js": `import "./absent.js"; ${COUNTER}` }),
       "above the root": () => start({ "main.js": `import "../above.js"; ${COUNTER}` }),
       "unknown export": () =>
-        start({ "main.js": `import { b } from "./a.js"; ${COUNTER}`, "a.js": "export const a = 1;" }),
+        start({
+          "main.js": `import { b } from "./a.js"; ${COUNTER}`,
+          "a.js": "export const a = 1;",
+        }),
       "internal modules": () => start({ "main.js": `import "ext:core/mod.js"; ${COUNTER}` }),
       "network": () => start({ "main.js": `import "https://example.com/a.js"; ${COUNTER}` }),
       "files": () => start({ "main.js": `import "file:///etc/passwd"; ${COUNTER}` }),
       "main is text": () => start({ "main.js": { text: "x" } }),
-      "main is absent": () => ask(loader.load({ ...DATE, mainModule: "b.js", modules: { "a.js": "" } })),
+      "main is absent": () =>
+        ask(loader.load({ ...DATE, mainModule: "b.js", modules: { "a.js": "" } })),
       "startup throws": () =>
         ask(loader.load(single(`throw new RangeError("at start"); ${COUNTER}`))),
       "startup throws in get": () =>

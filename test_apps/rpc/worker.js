@@ -55,8 +55,7 @@ export class Server extends DurableObject {
   }
 
   throws(kind, message) {
-    const types = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
-    throw new types[kind](message);
+    throw new globalThis[kind](message);
   }
 
   throwsOwn() {

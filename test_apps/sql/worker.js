@@ -99,7 +99,8 @@ const routes = {
     "no rows": () => sql.exec("INSERT INTO t VALUES (3)").toArray(),
     "upsert": () => {
       sql.exec("CREATE TABLE u (k PRIMARY KEY, n)");
-      const query = "INSERT INTO u VALUES (?, 1) ON CONFLICT (k) DO UPDATE SET n = n + 1 RETURNING n";
+      const query = "INSERT INTO u VALUES (?, 1) " +
+        "ON CONFLICT (k) DO UPDATE SET n = n + 1 RETURNING n";
       return [sql.exec(query, "a").one().n, sql.exec(query, "a").one().n];
     },
     "json": () => sql.exec("SELECT json_extract(?, '$.a[1]') AS v", '{"a":[1,2]}').one().v,

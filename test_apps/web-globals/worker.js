@@ -1,4 +1,4 @@
-// Answers with what the web globals do, one entry per behaviour; expected.json says what it must be.
+// Answers with what the web globals do, one entry per behaviour; expect.json says what it must be.
 
 const cases = {
   // Headers

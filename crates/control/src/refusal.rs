@@ -17,14 +17,14 @@ use crate::host::{DeployError, Rejection};
 pub(crate) struct Refusal {
     status: StatusCode,
     header: Option<(HeaderName, &'static str)>,
-    error: Value,
+    error: Box<Value>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Refusal {
         let message: String = message.into();
         let error = json!({ "code": code, "message": message });
-        Refusal { status, header: None, error }
+        Refusal { status, header: None, error: Box::new(error) }
     }
 
     pub(crate) fn unauthorized(message: &str) -> Refusal {
@@ -72,7 +72,7 @@ impl Refusal {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::json(self.status, &json!({ "error": self.error }));
+        let mut response = Response::json(self.status, &json!({ "error": *self.error }));
         if let Some((name, value)) = self.header {
             response.headers.insert(name, HeaderValue::from_static(value));
         }
@@ -101,6 +101,7 @@ impl From<Error> for Refusal {
         let code = error.code();
         let status = match &error {
             Error::AppStart(start) => return Refusal::rejection(&Rejection::start(code, start)),
+            Error::AppThrew(thrown) if thrown.code.is_some() => passed_on(code),
             Error::AppCode(_)
             | Error::AppNoHandler(_)
             | Error::AppThrew(_)
@@ -115,6 +116,15 @@ impl From<Error> for Refusal {
             tracing::error!(code, %error, "an admin request failed");
         }
         Refusal::new(status, code, error.to_string())
+    }
+}
+
+/// The status of an error that a supervisor met and passed on under its code.
+fn passed_on(code: &str) -> StatusCode {
+    match code {
+        "storage" | "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        "overloaded" | "reset" | "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

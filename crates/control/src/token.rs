@@ -106,7 +106,8 @@ fn read(path: PathBuf) -> Result<Token, Error> {
     Ok(Token::new(text))
 }
 
-const FILE_NAME: &str = "admin-token";
+/// The name of the token file in the data directory.
+pub const FILE_NAME: &str = "admin-token";
 
 /// A token, a newline, and room to notice that there is more.
 const FILE_BYTES_MAX: u64 = 128;

@@ -78,9 +78,8 @@ impl BundleLoader {
         let modules = &bundle.as_ref()?.modules;
         let relative = || Url::parse(referrer).ok()?.join(specifier).ok();
         let absolute = || module_url(specifier.trim_start_matches('/'));
-        let known = |url: &Url| {
-            module_name(url.as_str()).is_some_and(|name| modules.contains_key(&*name))
-        };
+        let known =
+            |url: &Url| module_name(url.as_str()).is_some_and(|name| modules.contains_key(&*name));
         let is_relative = specifier.starts_with("./") || specifier.starts_with("../");
         if is_relative {
             return relative().filter(known);
@@ -125,7 +124,8 @@ impl ModuleLoader for BundleLoader {
             return Ok(url);
         }
         if RUNTIME_MODULES.contains(&specifier) {
-            return Url::parse(specifier).map_err(|error| JsErrorBox::type_error(error.to_string()));
+            return Url::parse(specifier)
+                .map_err(|error| JsErrorBox::type_error(error.to_string()));
         }
         if let Some(name) = specifier.strip_prefix(CONTENT_PREFIX)
             && module_name(referrer).is_some_and(|own| own == name)

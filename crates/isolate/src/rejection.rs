@@ -40,10 +40,10 @@ extern "C" fn on_reject(message: v8::PromiseRejectMessage) {
     // A reader further up the stack cannot exist: the list is only touched here and by `take`.
     let Ok(mut pending) = rejections.pending.try_borrow_mut() else { return };
     match (message.get_event(), reason) {
-        (v8::PromiseRejectEvent::PromiseRejectWithNoHandler, Some(reason)) => {
-            if pending.len() < REJECTIONS_MAX {
-                pending.push((promise, reason));
-            }
+        (v8::PromiseRejectEvent::PromiseRejectWithNoHandler, Some(reason))
+            if pending.len() < REJECTIONS_MAX =>
+        {
+            pending.push((promise, reason));
         }
         (v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject, _) => {
             pending.retain(|(other, _)| *other != promise);

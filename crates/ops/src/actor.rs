@@ -6,8 +6,8 @@ use worker::actor_id::ActorId;
 use worker::error::{Error, Thrown};
 use worker::instance::ExportKind;
 
+use crate::dispatch::instance;
 use crate::error::JsError;
-use crate::event::instance;
 use crate::request::v8_text;
 use crate::serialize::deserialize;
 

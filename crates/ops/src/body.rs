@@ -277,11 +277,7 @@ pub fn bytes_to_v8<'s>(
 }
 
 /// The rest of a body if it is there already; else `slot` gets it.
-fn collect(
-    state: &OpState,
-    handle: &BodyHandle,
-    slot: u32,
-) -> Result<Option<Bytes>, BodyOpError> {
+fn collect(state: &OpState, handle: &BodyHandle, slot: u32) -> Result<Option<Bytes>, BodyOpError> {
     let mut collecting = Box::pin(handle.take().collect(COLLECT_BYTES_MAX));
     let mut no_waker = Context::from_waker(Waker::noop());
     match collecting.as_mut().poll(&mut no_waker) {

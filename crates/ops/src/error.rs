@@ -152,12 +152,5 @@ const DOM_EXCEPTIONS: &[&str] = &[
 ];
 
 /// Types that survive the way between isolates (DO-38).
-const CLASSES: &[&str] = &[
-    "Error",
-    "RangeError",
-    "TypeError",
-    "SyntaxError",
-    "ReferenceError",
-    "EvalError",
-    "URIError",
-];
+const CLASSES: &[&str] =
+    &["Error", "RangeError", "TypeError", "SyntaxError", "ReferenceError", "EvalError", "URIError"];

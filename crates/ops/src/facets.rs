@@ -10,8 +10,8 @@ use worker::facet::{self, ActorClass, Bound, FacetSlot};
 use worker::loader::WorkerSource;
 
 use crate::actor::reason;
+use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
-use crate::event::instance;
 use crate::loader::LoadedHandle;
 use crate::serialize::serialized;
 use crate::stub;
@@ -89,9 +89,7 @@ pub fn op_facets_start(
     let id = match (id, namespace) {
         (None, _) => None,
         (Some(text), None) => Some(Name::Text(text)),
-        (Some(hex), Some(class)) => {
-            Some(Name::Id(ActorId::parse(&class, &hex)?.named(id_name)))
-        }
+        (Some(hex), Some(class)) => Some(Name::Id(ActorId::parse(&class, &hex)?.named(id_name))),
     };
     slot.slot.start(class.class.clone(), id);
     Ok(())

@@ -7,8 +7,8 @@ use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use storage::{Database, KvCursor, KvList};
 use worker::error::Error;
 
+use crate::dispatch::instance;
 use crate::error::JsError;
-use crate::event::instance;
 use crate::request::v8_text;
 use crate::serialize::{Instances, deserialize, serialize};
 
@@ -55,11 +55,7 @@ pub fn op_kv_put(
 
 /// Removes a key; whether there was one.
 #[op2(fast)]
-pub fn op_kv_delete(
-    state: &mut OpState,
-    actor: u32,
-    #[string] key: &str,
-) -> Result<bool, JsError> {
+pub fn op_kv_delete(state: &mut OpState, actor: u32, #[string] key: &str) -> Result<bool, JsError> {
     with_database(state, actor, |database| database.kv_delete(key))
 }
 

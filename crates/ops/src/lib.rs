@@ -8,11 +8,12 @@ mod actor;
 mod body;
 mod console;
 mod crypto;
+mod dispatch;
 mod error;
-mod event;
 mod facets;
 mod kv;
 mod loader;
+mod pending;
 mod request;
 mod response;
 mod serialize;
@@ -49,12 +50,11 @@ deno_core::extension!(
         console::op_console_write,
         crypto::op_crypto_random_values,
         crypto::op_crypto_random_uuid,
-        event::op_event_entry,
-        event::op_event_call,
-        event::op_event_return,
-        event::op_event_fail,
-        event::op_event_constructed,
-        event::op_pending_take,
+        dispatch::op_dispatch_entry,
+        dispatch::op_dispatch_call,
+        dispatch::op_dispatch_return,
+        dispatch::op_dispatch_fail,
+        dispatch::op_dispatch_constructed,
         facets::op_facets_check,
         facets::op_facets_bind,
         facets::op_facets_start,
@@ -73,6 +73,7 @@ deno_core::extension!(
         loader::op_loader_fail,
         loader::op_loader_entrypoint,
         loader::op_loader_env,
+        pending::op_pending_take,
         request::op_request_line,
         request::op_request_headers,
         request::op_request_body,

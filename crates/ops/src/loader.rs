@@ -12,8 +12,8 @@ use worker::limits::ENV_BYTES_MAX;
 use worker::loader::{Found, LoadedWorker, WorkerSource};
 use worker::stub::WorkerStub;
 
+use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
-use crate::event::instance;
 use crate::request::v8_text;
 use crate::serialize::{deserialize, serialized};
 use crate::stub;

@@ -150,10 +150,7 @@ pub fn header_map(
 
 /// Reads a body as JavaScript hands it over: null, a string, a `Uint8Array` (copied) or a body
 /// handle (emptied). `None` for anything else.
-pub fn body_of(
-    scope: &mut v8::PinScope<'_, '_>,
-    value: v8::Local<'_, v8::Value>,
-) -> Option<Body> {
+pub fn body_of(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Body> {
     if value.is_null_or_undefined() {
         return Some(Body::Empty);
     }

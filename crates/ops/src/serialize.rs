@@ -132,10 +132,7 @@ fn plain_prototype(scope: &mut v8::PinScope<'_, '_>) -> Option<v8::Global<v8::Va
     Some(v8::Global::new(scope, prototype))
 }
 
-fn error_message(
-    scope: &mut v8::PinScope<'_, '_>,
-    exception: v8::Local<'_, v8::Value>,
-) -> String {
+fn error_message(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>) -> String {
     let text = v8::Exception::create_message(scope, exception).get(scope);
     let text = text.to_rust_string_lossy(scope);
     text.strip_prefix("Uncaught Error: ").unwrap_or(&text).to_string()

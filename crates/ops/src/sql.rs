@@ -146,9 +146,13 @@ pub fn op_sql_savepoint(state: &mut OpState, actor: u32) -> Result<(), JsError> 
 /// Ends the innermost savepoint, keeping its writes or not.
 #[op2(fast)]
 pub fn op_sql_release(state: &mut OpState, actor: u32, keep: bool) -> Result<(), JsError> {
-    with_database(state, actor, |database| {
-        if keep { database.release() } else { database.roll_back() }
-    })
+    with_database(
+        state,
+        actor,
+        |database| {
+            if keep { database.release() } else { database.roll_back() }
+        },
+    )
 }
 
 /// Numbers from SQLite's counters are far below 2^53.

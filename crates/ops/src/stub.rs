@@ -12,8 +12,8 @@ use worker::loader::WorkerSource;
 use worker::message::Request;
 use worker::stub::{self, ActorStub, WorkerStub};
 
+use crate::dispatch::instance;
 use crate::error::JsError;
-use crate::event::instance;
 use crate::response::{body_of, header_map};
 use crate::serialize::serialized;
 

@@ -120,8 +120,9 @@ impl Connection {
         self.raw.total_changes()
     }
 
-    /// Lets the first commit go without the sync SQLite makes between the header of a WAL and its
-    /// frames. A WAL begun anew needs it, lest old frames follow new ones; an empty file holds none.
+    /// Lets the first commit go without the sync SQLite makes between the header of a WAL and
+    /// its frames. A WAL begun anew needs it, lest old frames follow new ones; an empty file holds
+    /// none.
     fn sync_nothing(&self, path: &Path) -> Result<(), Error> {
         self.set_synchronous("OFF").map_err(|cause| Error::database(path, explain(&cause)))?;
         self.syncs_nothing.set(true);
@@ -271,6 +272,10 @@ fn explain(cause: &rusqlite::Error) -> String {
 }
 
 /// Called by SQLite while it compiles; null details become `None`.
+///
+/// # Safety
+/// `hooks` is the pointer given with this callback, and what it points to is alive; details are
+/// null or C strings.
 unsafe extern "C" fn on_authorize(
     hooks: *mut c_void,
     action: c_int,
@@ -289,6 +294,9 @@ unsafe extern "C" fn on_authorize(
 }
 
 /// Called by SQLite every [`STEPS_BETWEEN_CHECKS`] steps; not zero stops the statement.
+///
+/// # Safety
+/// `hooks` is the pointer given with this callback, and what it points to is alive.
 unsafe extern "C" fn on_progress(hooks: *mut c_void) -> c_int {
     // SAFETY: `hooks` is the pointer given to `sqlite3_progress_handler`, still alive.
     let flag = unsafe { hooks_of(hooks) }.interrupt.borrow();
@@ -296,6 +304,9 @@ unsafe extern "C" fn on_progress(hooks: *mut c_void) -> c_int {
 }
 
 /// Called by SQLite after a commit that wrote to the WAL.
+///
+/// # Safety
+/// `hooks` is the pointer given with this callback, and what it points to is alive.
 unsafe extern "C" fn on_wal_commit(
     hooks: *mut c_void,
     _db: *mut ffi::sqlite3,

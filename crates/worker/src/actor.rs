@@ -65,7 +65,11 @@ pub enum Name {
 
 enum State {
     /// The instance is being constructed or blocks concurrency.
-    Waiting { constructed: bool, blocked: u32, events: Vec<Event> },
+    Waiting {
+        constructed: bool,
+        blocked: u32,
+        events: Vec<Event>,
+    },
     Running,
     Broken(Error),
 }
@@ -313,7 +317,6 @@ impl Actor {
     pub(crate) fn token(&self) -> u64 {
         self.token
     }
-
 }
 
 /// A facet's or caller's weak view of an actor.

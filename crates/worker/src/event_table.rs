@@ -29,18 +29,18 @@ impl EventTable {
         (generation << INDEX_BITS) | u32::try_from(index).unwrap_or(0)
     }
 
-    pub fn get(&self, number: u32) -> Option<&Event> {
+    pub fn find(&self, number: u32) -> Option<&Event> {
         let (generation, event) = self.entries.get(index(number))?;
         (*generation == number >> INDEX_BITS).then_some(event)
     }
 
-    pub fn get_mut(&mut self, number: u32) -> Option<&mut Event> {
+    pub fn find_mut(&mut self, number: u32) -> Option<&mut Event> {
         let (generation, event) = self.entries.get_mut(index(number))?;
         (*generation == number >> INDEX_BITS).then_some(event)
     }
 
     pub fn remove(&mut self, number: u32) -> Option<Event> {
-        self.get(number)?;
+        self.find(number)?;
         let (_, event) = self.entries.remove(index(number));
         if let EventKind::Fetch(Some(request), _) = &event.kind {
             self.ended[self.next_ended] = (number, request.id);
@@ -58,7 +58,7 @@ impl EventTable {
 
     /// The request an event was made by, also for a while after it ended.
     pub fn request(&self, number: u32) -> Option<RequestId> {
-        if let Some(event) = self.get(number) {
+        if let Some(event) = self.find(number) {
             return match &event.kind {
                 EventKind::Fetch(request, _) => request.as_ref().map(|request| request.id),
                 EventKind::Call(..) | EventKind::Construct => None,
@@ -92,7 +92,7 @@ mod tests {
         assert!(table.remove(first).is_some());
         let second = table.insert(event());
         assert_ne!(first, second);
-        assert!(table.get(first).is_none() && table.remove(first).is_none());
-        assert!(table.get(second).is_some());
+        assert!(table.find(first).is_none() && table.remove(first).is_none());
+        assert!(table.find(second).is_some());
     }
 }

@@ -180,7 +180,6 @@ impl FacetSlot {
             State::Broken(earlier) => *self.state.borrow_mut() = State::Broken(earlier),
         }
     }
-
 }
 
 impl Deliver for FacetSlot {
@@ -201,12 +200,12 @@ impl Deliver for FacetSlot {
 
 /// The slot of a broken actor is taken out of its parent's map at the next `get`.
 pub fn drop_broken(parent: &Actor, name: &str) {
-    let is_broken = parent.facets.borrow().get(name).is_some_and(|slot| match &*slot.state.borrow()
-    {
-        State::Starting(_) => false,
-        State::Running(actor) => actor.broken().is_some(),
-        State::Broken(_) => true,
-    });
+    let is_broken =
+        parent.facets.borrow().get(name).is_some_and(|slot| match &*slot.state.borrow() {
+            State::Starting(_) => false,
+            State::Running(actor) => actor.broken().is_some(),
+            State::Broken(_) => true,
+        });
     if is_broken {
         parent.facets.borrow_mut().remove(name);
     }

@@ -20,7 +20,7 @@ use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
 use crate::event::{Delivery, Entry, Event, EventKind, Outgoing};
 use crate::event_table::{EVENTS_MAX, EventTable};
-use crate::limits::{TIMERS_MAX, TIMER_MS_MAX};
+use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::loader::LoaderNamespace;
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
@@ -248,7 +248,7 @@ impl Instance {
 
     /// Looks at the request of a `fetch` event; `None` once the event is over.
     pub fn with_request<R>(&self, event: u32, f: impl FnOnce(&mut Request) -> R) -> Option<R> {
-        match &mut self.events.borrow_mut().get_mut(event)?.kind {
+        match &mut self.events.borrow_mut().find_mut(event)?.kind {
             EventKind::Fetch(request, _) => request.as_mut().map(f),
             _ => None,
         }
@@ -270,7 +270,7 @@ impl Instance {
     /// Takes the call of an RPC event.
     #[must_use]
     pub fn take_call(&self, event: u32) -> Option<Call> {
-        match &mut self.events.borrow_mut().get_mut(event)?.kind {
+        match &mut self.events.borrow_mut().find_mut(event)?.kind {
             EventKind::Call(call, _) => call.take(),
             _ => None,
         }
@@ -285,7 +285,7 @@ impl Instance {
     /// The stateless entrypoint an event is for.
     #[must_use]
     pub fn entry(&self, event: u32) -> Option<Entry> {
-        Some(self.events.borrow().get(event)?.entry.clone())
+        Some(self.events.borrow().find(event)?.entry.clone())
     }
 
     /// Settles a `fetch` event.

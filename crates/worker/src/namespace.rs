@@ -19,8 +19,10 @@ use crate::facet_index::{FacetIndex, MAGIC};
 /// The running actors of a shard, by class and id.
 #[derive(Default)]
 pub struct Namespaces {
-    classes: RefCell<HashMap<Box<str>, HashMap<[u8; 32], Rc<Actor>>>>,
+    classes: RefCell<HashMap<Box<str>, ById>>,
 }
+
+type ById = HashMap<[u8; 32], Rc<Actor>>;
 
 /// The tree of facets below one actor of a namespace, the root of the tree.
 pub struct Root {

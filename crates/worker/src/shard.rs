@@ -23,7 +23,9 @@ use crate::actor_id::ActorId;
 use crate::code::WorkerCode;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::limits::{BLANK_ISOLATES, DEAD_ISOLATES_MAX, IDLE_WORKERS_MAX, Limits, TURNS_PER_PUMP_MAX};
+use crate::limits::{
+    BLANK_ISOLATES, DEAD_ISOLATES_MAX, IDLE_WORKERS_MAX, Limits, TURNS_PER_PUMP_MAX,
+};
 use crate::loader::LoadedWorker;
 use crate::namespace::{Namespaces, Root};
 use crate::wake::{Letter, WakeQueue};
@@ -65,9 +67,12 @@ pub struct Shard {
     is_stopping: Cell<bool>,
 }
 
+/// Work that runs on this shard, outside of any isolate.
+type LocalTask = Box<dyn FnOnce(&Rc<Shard>)>;
+
 enum Work {
     Turn(Rc<Worker>),
-    Run(Box<dyn FnOnce(&Rc<Shard>)>),
+    Run(LocalTask),
 }
 
 impl Shard {

@@ -118,7 +118,6 @@ impl WorkerStub {
     pub fn new(source: WorkerSource, entry: Entry) -> WorkerStub {
         WorkerStub { source, entry }
     }
-
 }
 
 impl Deliver for WorkerStub {

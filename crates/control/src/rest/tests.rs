@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use worker::code::Module;
-use worker::error::{SourcePosition, StartError, StartStage};
+use worker::error::{SourcePosition, StartError, StartStage, Thrown};
 
 use super::*;
 use crate::host::{DeployError, Deployed, Rejection};
@@ -57,6 +57,9 @@ impl AppHost for FakeHost {
             ))),
             "@overloaded" => Some(DeployError::Failed(Error::OverloadQueue)),
             "@bug" => Some(DeployError::Failed(Error::bug("here"))),
+            "@passed_on" => Some(DeployError::Failed(Error::AppThrew(
+                Thrown::new("Error", "disk error").caused_by("storage").into(),
+            ))),
             _ => None,
         };
         let result = match failure {
@@ -271,6 +274,7 @@ fn failures_of_a_deployment_keep_their_code_and_place() {
     fixture.put_js("a", "@no_handler").is_error(422, "no_handler");
     fixture.put_js("a", "@overloaded").is_error(503, "overloaded");
     fixture.put_js("a", "@bug").is_error(500, "internal");
+    fixture.put_js("a", "@passed_on").is_error(500, "storage");
     assert!(!fixture.admin.state.catalogue.contains("a"));
 }
 

@@ -1,21 +1,19 @@
-//! Events as JavaScript takes them and answers them, and promises that Rust settles.
+//! Events as JavaScript takes them and answers them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use deno_core::{OpState, cppgc, op2, v8};
+use deno_core::{OpState, op2, v8};
 use worker::error::{Error, Thrown};
-use worker::instance::{Instance, LogLevel, Payload};
+use worker::instance::{Instance, LogLevel};
 
-use crate::body::bytes_to_v8;
 use crate::error::JsError;
 use crate::request::v8_text;
-use crate::response::ResponseHandle;
 use crate::serialize::{deserialize, serialized};
 
 /// The stateless entrypoint an event is for: `[export name, props]`.
 #[op2]
-pub fn op_event_entry<'s>(
+pub fn op_dispatch_entry<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     event: u32,
@@ -32,7 +30,7 @@ pub fn op_event_entry<'s>(
 /// The call of an RPC event: `[method, arguments]`; arguments are undefined where a property
 /// is read.
 #[op2]
-pub fn op_event_call<'s>(
+pub fn op_dispatch_call<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     event: u32,
@@ -49,7 +47,7 @@ pub fn op_event_call<'s>(
 
 /// Answers an RPC event with a clone of the value.
 #[op2(nofast, reentrant)]
-pub fn op_event_return(
+pub fn op_dispatch_return(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     event: u32,
@@ -64,7 +62,7 @@ pub fn op_event_return(
 /// Answers any event with what its handler threw. An error that another worker threw was
 /// logged there.
 #[op2(fast)]
-pub fn op_event_fail(
+pub fn op_dispatch_fail(
     state: &mut OpState,
     event: u32,
     #[string] name: String,
@@ -84,27 +82,8 @@ pub fn op_event_fail(
 
 /// The instance of an actor was constructed.
 #[op2(fast)]
-pub fn op_event_constructed(state: &mut OpState, event: u32) {
+pub fn op_dispatch_constructed(state: &mut OpState, event: u32) {
     instance(state).constructed(event);
-}
-
-/// What promise `slot` is resolved with; throws what it is rejected with.
-#[op2]
-pub fn op_pending_take<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
-    slot: u32,
-) -> Result<v8::Local<'s, v8::Value>, JsError> {
-    let settled = instance(state).take_settled(slot);
-    Ok(match settled.unwrap_or(Ok(Payload::Undefined))? {
-        Payload::Undefined => v8::undefined(scope).into(),
-        Payload::Null => v8::null(scope).into(),
-        Payload::Bytes(bytes) => bytes_to_v8(scope, bytes).into(),
-        Payload::Serialized(value) => deserialize(scope, &value.0)?,
-        Payload::Response(response) => {
-            cppgc::make_cppgc_object(scope, ResponseHandle::new(response)).into()
-        }
-    })
 }
 
 /// The host side of the isolate this op was called in.

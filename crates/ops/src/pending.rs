@@ -1,0 +1,29 @@
+//! Promises that Rust settles: JavaScript is told the number of one and takes its value here.
+
+use deno_core::{OpState, cppgc, op2, v8};
+use worker::instance::Payload;
+
+use crate::body::bytes_to_v8;
+use crate::dispatch::instance;
+use crate::error::JsError;
+use crate::response::ResponseHandle;
+use crate::serialize::deserialize;
+
+/// What promise `slot` is resolved with; throws what it is rejected with.
+#[op2]
+pub fn op_pending_take<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    slot: u32,
+) -> Result<v8::Local<'s, v8::Value>, JsError> {
+    let settled = instance(state).take_settled(slot);
+    Ok(match settled.unwrap_or(Ok(Payload::Undefined))? {
+        Payload::Undefined => v8::undefined(scope).into(),
+        Payload::Null => v8::null(scope).into(),
+        Payload::Bytes(bytes) => bytes_to_v8(scope, bytes).into(),
+        Payload::Serialized(value) => deserialize(scope, &value.0)?,
+        Payload::Response(response) => {
+            cppgc::make_cppgc_object(scope, ResponseHandle::new(response)).into()
+        }
+    })
+}
