@@ -5,7 +5,7 @@ import { DurableObjectClass } from "ext:beryl/facets.js";
 import { Fetcher, makeStub } from "ext:beryl/stub.js";
 
 const { ops } = core;
-const { Error, ObjectSetPrototypeOf, String, SymbolFor, TypeError } = primordials;
+const { Error, ObjectSetPrototypeOf, String, SymbolFor, SymbolToStringTag, TypeError } = primordials;
 
 const kInternal = Symbol("internal");
 
@@ -49,7 +49,11 @@ export function makeId(className, hex, name) {
 }
 
 /** The class of stubs of actors. */
-export class DurableObject extends Fetcher {}
+export class DurableObject extends Fetcher {
+  get [SymbolToStringTag]() {
+    return "DurableObject";
+  }
+}
 
 export class DurableObjectNamespace {
   #class;

@@ -13,6 +13,7 @@ const {
   PromiseReject,
   Proxy,
   ReflectGet,
+  SymbolToStringTag,
   TypeError,
 } = primordials;
 
@@ -25,6 +26,10 @@ export class Fetcher {
   constructor(internal, handle) {
     if (internal !== kInternal) throw new TypeError("Illegal constructor");
     this.#handle = handle;
+  }
+
+  get [SymbolToStringTag]() {
+    return "Fetcher";
   }
 
   static fetch(stub, input, init) {

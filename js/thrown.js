@@ -26,7 +26,9 @@ export function errorParts(error) {
   try {
     const isDom = isDomException(error);
     if (!isDom && !core.isNativeError(error)) {
-      parts.message = String(error);
+      parts.message = typeof error === "object" && error !== null
+        ? `#<${error.constructor?.name ?? "Object"}>`
+        : String(error);
       return parts;
     }
     const name = String(error.name);

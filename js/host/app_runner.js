@@ -45,14 +45,6 @@ export class AppRunner extends DurableObject {
     return JSON.stringify({ version, hash, modules: files.map((file) => file.name) });
   }
 
-  remove() {
-    this.ctx.facets.delete(FACET);
-    const { kv } = this.ctx.storage;
-    for (const [key] of [...kv.list()]) kv.delete(key);
-    this.#current = undefined;
-    return "null";
-  }
-
   /** Starts the code once without touching the app's data, to see that it runs and what it has. */
   async #inspect(deployment) {
     const modules = Object.entries(deployment.modules).map(([name, module]) => {

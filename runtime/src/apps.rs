@@ -81,8 +81,8 @@ impl AppHost for Supervisors {
     }
 
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
-        let answer = self.ask(app, "remove", &Value::Null);
-        Box::pin(async move { answer.await.map(|_| ()) })
+        // Not by asking the supervisor: what is to be erased may be damaged.
+        self.of(app).erase()
     }
 }
 

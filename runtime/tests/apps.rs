@@ -2,6 +2,7 @@
 //!
 //! Once on two threads, where stateless workers, actors and connections meet across threads, and
 //! once on one.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

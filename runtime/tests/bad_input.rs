@@ -1,5 +1,6 @@
 //! What is refused before any app sees it: bad requests on the public listener, and command lines
 //! that cannot be carried out.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

@@ -1,5 +1,6 @@
 //! One app's failure is its own: loops, memory, exceptions and broken files end with a clear code
 //! for that app, while the process and the other apps go on serving.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

@@ -3,6 +3,7 @@
 //!
 //! Clients count in a Durable Object and in a facet until the process is killed. Every number
 //! that a client was given must be unique, and the counter must go on after the highest one.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

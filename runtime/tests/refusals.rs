@@ -1,4 +1,5 @@
 //! What the admin API refuses before any code runs: every mistake has its stable code.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

@@ -1,5 +1,6 @@
 //! `beryl serve` as its documents say: who may use the admin API, what it answers, how apps are
 //! reached, and what becomes of their data. `docs/rest.md` and `docs/errors.md` are the contract.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

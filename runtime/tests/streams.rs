@@ -1,6 +1,7 @@
 //! Bodies stream: a part is there before the next one is sent, in both directions.
 //!
 //! That the bytes are right is checked by `test_apps/streams`; here it matters when they come.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

@@ -3,6 +3,7 @@
 //! The same files run on both. Status, content type and body are compared step by step, and
 //! workerd's answers with `expect.json`, which therefore says what the platform does. A step with
 //! `differs` is left out; it says why.
+
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
 mod server;

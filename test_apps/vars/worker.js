@@ -21,18 +21,20 @@ const routes = {
 
   "/timers": async () => {
     const order = [];
+    clearTimeout(setTimeout(() => order.push("never"), 0));
     await new Promise((resolve) => {
-      setTimeout(() => order.push("late"), 20);
-      setTimeout(resolve, 40);
-      setTimeout((...args) => order.push(args.join("+")), 0, "with", "arguments");
-      clearTimeout(setTimeout(() => order.push("never"), 0));
+      setTimeout((...args) => resolve(order.push(args.join("+"))), 0, "with", "arguments");
       queueMicrotask(() => order.push("microtask"));
+      order.push("at once");
+    });
+    await new Promise((resolve) => {
       let count = 0;
       const interval = setInterval(() => {
-        if (++count === 3) clearInterval(interval);
-        order.push(`interval ${count}`);
+        order.push(`interval ${++count}`);
+        if (count === 3) resolve(clearInterval(interval));
       }, 1);
     });
+    await scheduler.wait(5);
     return { order, "kind": typeof setTimeout(() => {}, 0) };
   },
 

@@ -251,6 +251,10 @@ impl Actor {
             Ok(commit) => {
                 let open = self.gate.borrow_mut().durable(commit);
                 open.into_iter().for_each(Outgoing::send);
+                // After the answers left: copying a large WAL takes a while.
+                if let Some(Err(error)) = self.database.get().map(Database::checkpoint_if_large) {
+                    self.break_with(&error.into());
+                }
             }
             Err(error) => self.break_with(&error.into()),
         }

@@ -117,6 +117,34 @@ impl Root {
         Ok(())
     }
 
+    /// Removes all files of the tree, also those that the index does not name.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when a file cannot be removed.
+    pub fn erase(&self) -> Result<(), Error> {
+        let failed = |error: std::io::Error| {
+            tracing::error!(folder = %self.folder.display(), %error, "cannot erase");
+            Error::BrokenStorage(NOT_ACCESSIBLE.into())
+        };
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_ours = name.strip_prefix(&self.hex).is_some_and(|rest| rest.starts_with('.'));
+            if is_ours && name.ends_with(".sqlite") {
+                storage::delete_database(&path)?;
+            } else if is_ours && name.ends_with(".facets") {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        // Side files whose database was gone already, and the removals themselves.
+        Ok(storage::delete_database(&self.database_path(0))?)
+    }
+
     fn with_index<R>(
         &self,
         f: impl FnOnce(&mut FacetIndex, &mut AppendLog) -> Result<R, Error>,
@@ -126,7 +154,7 @@ impl Root {
             // The root may never have written, and then it has no folder yet.
             std::fs::create_dir_all(&self.folder).map_err(|error| {
                 tracing::error!(folder = %self.folder.display(), %error, "cannot make the folder");
-                Error::BrokenStorage("Durable Object storage is no longer accessible.".into())
+                Error::BrokenStorage(NOT_ACCESSIBLE.into())
             })?;
             let path = self.folder.join(format!("{}.facets", self.hex));
             let (mut log, bytes) = AppendLog::open(&path, &MAGIC).map_err(Error::from)?;
@@ -142,3 +170,6 @@ impl Root {
         }
     }
 }
+
+/// The platform's words; what exactly failed is the operator's to know.
+const NOT_ACCESSIBLE: &str = "Durable Object storage is no longer accessible.";

@@ -312,6 +312,14 @@ impl Shard {
         Ok(actor)
     }
 
+    /// Ends an actor and erases its files and those of its facets.
+    pub(crate) fn erase_actor(&self, class: &str, id: &ActorId) -> Result<(), Error> {
+        if let Some(actor) = self.actors.find(class, id) {
+            actor.break_with(&Error::reset("Durable Object was deleted."));
+        }
+        Root::new(&self.config.data, class, id).erase()
+    }
+
     pub(crate) fn forget_root(&self, identity: &Identity, token: u64) {
         if let (0, Name::Id(id)) = (identity.number, &identity.id) {
             self.actors.remove(&identity.class, id, |actor| actor.token() == token);

@@ -73,6 +73,22 @@ impl ActorStub {
         self.shard.outside(move |shard| shard.deliver_to_actor(&class, &id, kind));
     }
 
+    /// Stops the actor and erases all it and its facets ever stored, without opening it.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when files cannot be removed; what is left can be erased again.
+    #[must_use]
+    pub fn erase(&self) -> Reply<()> {
+        let owner = self.shard.owner(&self.id);
+        if owner != self.shard.index() {
+            return self.elsewhere(owner, ActorStub::erase);
+        }
+        let (answer, reply) = reply();
+        let (class, id) = (Rc::clone(&self.class), self.id.clone());
+        self.shard.outside(move |shard| drop(answer.send(shard.erase_actor(&class, &id))));
+        reply
+    }
+
     /// Runs `f` with a stub on the owner's shard and brings its answer back.
     fn elsewhere<T, F>(&self, owner: usize, f: F) -> Reply<T>
     where

@@ -97,7 +97,7 @@ impl Answer {
 /// Sends a request over a connection of its own and reads the whole answer.
 pub fn send(port: u16, ask: &Ask) -> io::Result<Answer> {
     let mut connection = Connection::open(port)?;
-    connection.write(&ask.bytes())?;
+    connection.write(ask.bytes())?;
     connection.answer()
 }
 
