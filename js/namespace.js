@@ -5,7 +5,14 @@ import { DurableObjectClass } from "ext:beryl/facets.js";
 import { Fetcher, makeStub } from "ext:beryl/stub.js";
 
 const { ops } = core;
-const { Error, ObjectSetPrototypeOf, String, SymbolFor, SymbolToStringTag, TypeError } = primordials;
+const {
+  Error,
+  ObjectSetPrototypeOf,
+  String,
+  SymbolFor,
+  SymbolToStringTag,
+  TypeError,
+} = primordials;
 
 const kInternal = Symbol("internal");
 

@@ -14,6 +14,7 @@ use isolate::Engine;
 use network::limits::HttpLimits;
 use network::listener::Listener;
 use network::router::{Public, Router};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::{DataDir, SyncPool};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -33,9 +34,10 @@ type Failure = Box<dyn std::error::Error>;
 /// # Errors
 /// What kept the process from serving.
 pub fn run(config: Config) -> Result<(), Failure> {
+    raise_open_files_limit();
     // V8 first: it must be initialised before any other thread exists.
-    let heap_bytes_max = config.limits.heap_bytes_max;
-    let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, heap_bytes_max);
+    let limits = (config.limits.heap_bytes_max, config.limits.isolates_max);
+    let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
     let public = Listener::bind(config.listen)?;
@@ -272,6 +274,15 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let bundle = Arc::new(check_bundle(main, modules)?);
     let env = Env::Configured(Arc::default());
     Ok(WorkerCode { bundle, env, name: "app_runner".into() })
+}
+
+/// Two files per database and one per connection soon pass the usual 1,024.
+fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn now_ms() -> u64 {

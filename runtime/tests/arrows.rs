@@ -2,6 +2,8 @@
 //!
 //! Arrows point down. What a test needs (`[dev-dependencies]`) is free.
 
+#![allow(clippy::unwrap_used, reason = "the whole file is a test")]
+
 use std::process::Command;
 
 use serde_json::{Value, json};

@@ -4,6 +4,8 @@
 //! and on a small sample that breaks it. Rules look at a file's code with comments and strings
 //! blanked, except those about comments. Arrows between crates are checked in `arrows.rs`.
 
+#![allow(clippy::unwrap_used, reason = "the whole file is a test")]
+
 #[path = "tidy/code.rs"]
 mod code;
 

@@ -107,9 +107,10 @@ impl From<Error> for Refusal {
             | Error::AppThrew(_)
             | Error::AppCpu { .. }
             | Error::AppMemory => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::OverloadQueue | Error::OverloadShutdown | Error::BrokenReset(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Error::OverloadQueue
+            | Error::OverloadIsolates { .. }
+            | Error::OverloadShutdown
+            | Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::BrokenStorage(_) | Error::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {

@@ -2,6 +2,7 @@
 //! and the extensions that were in it.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
 use deno_core::{Extension, JsRuntime, RuntimeOptions, v8};
@@ -14,6 +15,8 @@ pub struct Engine {
     lazy_scripts: &'static [(&'static str, &'static str)],
     extensions: fn() -> Vec<Extension>,
     pub(crate) heap_bytes_max: usize,
+    pub(crate) isolates_max: usize,
+    pub(crate) isolates: AtomicUsize,
     pub(crate) code_cache: CodeCache,
 }
 
@@ -71,18 +74,27 @@ impl Engine {
     ///
     /// Must be called by the main thread before it starts any other thread, since V8 hands
     /// memory protection keys down from thread to thread. `extensions` must be the list the
-    /// snapshot was built from; `lazy_scripts` are those of its scripts that are not in it.
+    /// snapshot was built from; `lazy_scripts` are those of its scripts that are not in it. The
+    /// limits are the bytes of one heap, and the isolates that may live at a time.
     #[must_use]
     pub fn start(
         snapshot: &'static [u8],
         lazy_scripts: &'static [(&'static str, &'static str)],
         extensions: fn() -> Vec<Extension>,
-        heap_bytes_max: usize,
+        (heap_bytes_max, isolates_max): (usize, usize),
     ) -> Engine {
         deno_core::v8_set_flags(V8_FLAGS.iter().map(ToString::to_string).collect());
         JsRuntime::init_platform(None);
         let code_cache = CodeCache::default();
-        Engine { snapshot, lazy_scripts, extensions, heap_bytes_max, code_cache }
+        Engine {
+            snapshot,
+            lazy_scripts,
+            extensions,
+            heap_bytes_max,
+            isolates_max,
+            isolates: AtomicUsize::new(0),
+            code_cache,
+        }
     }
 
     pub(crate) fn runtime_options(&self) -> RuntimeOptions {

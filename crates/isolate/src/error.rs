@@ -11,6 +11,12 @@ pub enum Error {
     /// The isolate may not run again; the next event needs a new one.
     #[error("{0}")]
     BrokenCondemned(Condemned),
+    /// As many isolates live as may; try again when some are gone.
+    #[error("{isolates_max} isolates live already")]
+    OverloadIsolates {
+        /// The limit.
+        isolates_max: usize,
+    },
     /// The code that drives an isolate from within threw: a defect of ours.
     #[error("dispatch threw: {0}")]
     Bug(String),

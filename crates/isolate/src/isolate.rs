@@ -26,6 +26,27 @@ pub struct Isolate {
     pub(crate) watch: Arc<WatchSlot>,
     heap_exhausted: Arc<AtomicBool>,
     condemned: Cell<Option<Condemned>>,
+    _count: Count,
+}
+
+/// One of the isolates that may live at a time.
+struct Count(Arc<Engine>);
+
+impl Count {
+    fn take(engine: &Arc<Engine>) -> Result<Count, Error> {
+        let count = Count(Arc::clone(engine));
+        let before = engine.isolates.fetch_add(1, Ordering::Relaxed);
+        match before < engine.isolates_max {
+            true => Ok(count),
+            false => Err(Error::OverloadIsolates { isolates_max: engine.isolates_max }),
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.isolates.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The functions by which the isolate is driven from outside; user code cannot reach them.
@@ -44,8 +65,9 @@ impl Isolate {
     /// Makes an isolate from the snapshot. Must be called inside the shard's tokio context.
     ///
     /// # Errors
-    /// [`Error::Bug`] when the snapshot does not offer what the engine expects of it.
+    /// [`Error::OverloadIsolates`] at the limit; [`Error::Bug`] when the snapshot does not offer what the engine expects of it.
     pub fn blank(engine: &Arc<Engine>, watch: &Arc<WatchSlot>) -> Result<Isolate, Error> {
+        let count = Count::take(engine)?;
         let loader = Rc::new(BundleLoader::new(Arc::clone(engine)));
         let mut options = engine.runtime_options();
         options.module_loader = Some(Rc::clone(&loader) as _);
@@ -71,6 +93,7 @@ impl Isolate {
             watch: Arc::clone(watch),
             heap_exhausted,
             condemned: Cell::new(None),
+            _count: count,
         };
         Ok(isolate)
     }

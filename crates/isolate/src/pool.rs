@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -48,9 +49,11 @@ impl Pool {
         Ok(true)
     }
 
-    /// True if nothing is left to be made.
+    /// True if nothing is left to be made, or no more isolates may live.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.blanks.borrow().len() >= self.size
+        let is_at_limit =
+            || self.engine.isolates.load(Ordering::Relaxed) >= self.engine.isolates_max;
+        self.blanks.borrow().len() >= self.size || is_at_limit()
     }
 }

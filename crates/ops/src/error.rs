@@ -70,6 +70,7 @@ impl JsErrorClass for JsError {
                 | Error::AppCpu { .. }
                 | Error::AppMemory
                 | Error::OverloadQueue
+                | Error::OverloadIsolates { .. }
                 | Error::OverloadShutdown
                 | Error::BrokenReset(_)
                 | Error::BrokenStorage(_)

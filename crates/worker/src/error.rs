@@ -36,6 +36,12 @@ pub enum Error {
     /// Too many events wait for the same actor or worker; try again later.
     #[error("Durable Object is overloaded. Too many requests queued.")]
     OverloadQueue,
+    /// As many workers are loaded as the process may hold; try again later.
+    #[error("too many workers are loaded at a time (limit {isolates_max}); try again later")]
+    OverloadIsolates {
+        /// The limit.
+        isolates_max: usize,
+    },
     /// The actor was reset: aborted, deleted, evicted, or its isolate is gone.
     #[error("{0}")]
     BrokenReset(Arc<Thrown>),
@@ -93,7 +99,7 @@ impl Error {
             Error::AppNoHandler(_) => "no_handler",
             Error::AppCpu { .. } => "cpu_limit",
             Error::AppMemory => "memory_limit",
-            Error::OverloadQueue => "overloaded",
+            Error::OverloadQueue | Error::OverloadIsolates { .. } => "overloaded",
             Error::OverloadShutdown => "shutting_down",
             Error::BrokenReset(_) => "reset",
             Error::BrokenStorage(_) => "storage",
@@ -127,6 +133,9 @@ impl From<isolate::Error> for Error {
         match error {
             isolate::Error::AppStart(start) => Error::AppStart(Arc::from(start)),
             isolate::Error::BrokenCondemned(cause) => cause.into(),
+            isolate::Error::OverloadIsolates { isolates_max } => {
+                Error::OverloadIsolates { isolates_max }
+            }
             isolate::Error::Bug(text) => Error::bug(text),
         }
     }

@@ -26,6 +26,8 @@ pub struct Limits {
     pub cpu_ms: u64,
     /// JavaScript heap of one isolate, in bytes.
     pub heap_bytes_max: usize,
+    /// Isolates of the process, blank ones included.
+    pub isolates_max: usize,
     /// Bytes of a request body as a whole.
     pub request_body_bytes_max: u64,
     /// Bytes of the request line and all headers of a request.
@@ -41,6 +43,8 @@ impl Default for Limits {
             cpu_ms: 30_000,
             // Cloudflare's isolate limit.
             heap_bytes_max: 128 << 20,
+            // Each has about ten memory mappings, of which Linux allows 65,530 by default.
+            isolates_max: 5_000,
             // Cloudflare's smallest plan limit for a request body.
             request_body_bytes_max: 100 << 20,
             // Cloudflare allows 128 KiB of headers.
