@@ -1,6 +1,6 @@
 //! The workloads: what is started, what is asked, which numbers come out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::load;
@@ -210,10 +210,22 @@ fn cold(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
     let loads: Result<Vec<f64>, String> =
         (1..=plan.cold_loads).map(|id| timed(&id.to_string())).collect();
     let loads = loads?;
+    // As new apps come to a host that is not swamped: with time between two of them.
+    let paced: Result<Vec<f64>, String> = (1..=plan.cold_loads)
+        .map(|id| {
+            let next = Instant::now() + COLD_PAUSE;
+            let took = timed(&(PACED_IDS + id).to_string())?;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            Ok(took)
+        })
+        .collect();
+    let paced = paced?;
     let cost = |name, goal, value: f64| Metric::cost(name, "ms", goal).sample(value - idle);
     Ok(vec![
         cost("load p50", Goal::RatioAtMost(0.4), percentile(&loads, 50.0)),
         cost("load p99", Goal::None, percentile(&loads, 99.0)),
+        cost("load p50 at 50/s", Goal::RatioAtMost(0.4), percentile(&paced, 50.0)),
+        cost("load p99 at 50/s", Goal::None, percentile(&paced, 99.0)),
         Metric::raw("p50 without a load", "ms").sample(idle),
     ])
 }
@@ -288,3 +300,7 @@ fn millis(time: Duration) -> f64 {
 }
 
 const KEEP_AWAKE_EVERY: usize = 100;
+/// Between two loads that do not come back to back.
+const COLD_PAUSE: Duration = Duration::from_millis(20);
+/// Numbers of workers that no other load used.
+const PACED_IDS: usize = 1_000_000;

@@ -65,7 +65,8 @@ impl Isolate {
     /// Makes an isolate from the snapshot. Must be called inside the shard's tokio context.
     ///
     /// # Errors
-    /// [`Error::OverloadIsolates`] at the limit; [`Error::Bug`] when the snapshot does not offer what the engine expects of it.
+    /// [`Error::OverloadIsolates`] at the limit; [`Error::Bug`] when the snapshot does not offer
+    /// what the engine expects of it.
     pub fn blank(engine: &Arc<Engine>, watch: &Arc<WatchSlot>) -> Result<Isolate, Error> {
         let count = Count::take(engine)?;
         let loader = Rc::new(BundleLoader::new(Arc::clone(engine)));

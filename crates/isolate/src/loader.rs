@@ -17,7 +17,7 @@ use deno_core::error::ModuleLoaderError;
 use deno_core::url::Url;
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource,
-    ModuleSourceCode, ModuleSpecifier, ModuleType, ResolutionKind,
+    ModuleSourceCode, ModuleSpecifier, ModuleType, ResolutionKind, SourceCodeCacheInfo,
 };
 use deno_error::JsErrorBox;
 use percent_encoding::percent_decode_str;
@@ -154,6 +154,15 @@ impl ModuleLoader for BundleLoader {
                 module_name(url.as_str()).unwrap_or(url.as_str().into())
             ))
         }))
+    }
+
+    /// For the runtime's own scripts that are compiled when something first needs them.
+    fn get_code_cache(
+        &self,
+        _specifier: &ModuleSpecifier,
+        source: &str,
+    ) -> Option<SourceCodeCacheInfo> {
+        self.engine.code_cache.look_up(source)
     }
 
     fn code_cache_ready(
