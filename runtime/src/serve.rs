@@ -1,14 +1,14 @@
 //! Puts the rooms together and serves until it is told to stop.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use control::catalogue::Catalogue;
-use control::rest::{Admin, AdminConfig};
+use control::rest::{Admin, AdminConfig, BODY_BYTES_MAX};
 use control::token::{Origin, Token};
 use isolate::Engine;
 use network::limits::HttpLimits;
@@ -189,7 +189,10 @@ impl AdminPlan {
             listener: Mutex::new(listener),
             catalogue: host.catalogue.clone(),
             token: host.token.as_ref().map(|(token, _)| token.clone()),
-            hosts: vec![host.admin_addr.ip().to_string()],
+            hosts: vec![match host.admin_addr.ip() {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            }],
             public_authority: format!("{}:{}", host.settings.base_domain, public.port()),
             base_domain: host.settings.base_domain.clone(),
         }
@@ -246,6 +249,7 @@ fn serve_shard(
         let outcome = match admin_listener {
             None => serving.await,
             Some((listener, entrypoint)) => {
+                let http = HttpLimits { body_bytes_max: BODY_BYTES_MAX, ..http.clone() };
                 let administering = listener.serve(entrypoint, &http, stopped(stopping));
                 let (public, admin) = tokio::join!(serving, administering);
                 public.and(admin)

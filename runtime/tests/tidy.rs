@@ -438,8 +438,14 @@ const SAFETY: &str = "SAFETY:";
 const MARKER: &str = "unsafe impl GarbageCollected for ";
 
 /// Functions that traits of others name: `GarbageCollected`.
-const FOREIGN: [&str; 5] =
-    ["get_additional_properties", "get_class", "get_message", "get_name", "get_ref"];
+const FOREIGN: [&str; 6] = [
+    "get_additional_properties",
+    "get_class",
+    "get_code_cache",
+    "get_message",
+    "get_name",
+    "get_ref",
+];
 
 /// Stems whose ops are those of deno_web.
 const FOREIGN_OPS: [&str; 2] = ["base64", "url"];

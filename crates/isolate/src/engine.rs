@@ -112,6 +112,10 @@ impl Engine {
     }
 }
 
-/// The first entry stands where a command line has the program's name. Atomics.wait would
-/// block a whole shard; eval is switched off per context after start-up.
-const V8_FLAGS: &[&str] = &["beryl", "--stack-size=984"];
+/// The first entry stands where a command line has the program's name.
+///
+/// Loop unrolling is off because V8 15.0 loses termination with it: when it drops the stack check
+/// of a short loop that has none (the filling of `new Array(1000)`), the check of the loop around
+/// it goes instead, and neither the CPU nor the memory limit can end that loop
+/// (`LoopStackCheckElisionReducer`; `runtime/tests/containment.rs` has such a loop).
+const V8_FLAGS: &[&str] = &["beryl", "--stack-size=984", "--no-turboshaft-loop-unrolling"];

@@ -2,7 +2,7 @@
 //!
 //! Every shard has a socket of its own on the same port (SO_REUSEPORT), so the kernel spreads
 //! connections over shards and a connection never changes its thread. All tasks live on the
-//! caller's `LocalSet`. A task that panics ends its own connection and nothing else.
+//! caller's local runtime. A task that panics ends its own connection and nothing else.
 
 use std::future::Future;
 use std::io;
@@ -29,7 +29,7 @@ pub struct Listener {
     addr: SocketAddr,
 }
 
-/// Runs hyper's HTTP/2 streams on the `LocalSet` of the connection.
+/// Runs hyper's HTTP/2 streams on the thread of the connection.
 #[derive(Clone)]
 pub(crate) struct LocalExecutor;
 
@@ -82,7 +82,7 @@ impl Listener {
 
     /// Serves connections until `shutdown` completes, then stops listening, lets requests in
     /// flight finish within the drain timeout and closes idle connections. Must run on a
-    /// `LocalSet`. Dropping the future closes everything at once.
+    /// runtime that takes local tasks. Dropping the future closes everything at once.
     ///
     /// # Errors
     /// [`Error::ConfigListen`] when the loop of this thread cannot take the socket.

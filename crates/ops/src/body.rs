@@ -210,7 +210,7 @@ pub fn op_body_channel<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
 }
 
 /// Hands a copy of a chunk to the reader: true if it was taken at once, else `slot` settles when
-/// the reader has made room.
+/// the reader has made room and what the chunk may reveal is durable.
 #[op2(fast)]
 pub fn op_body_write(
     state: &mut OpState,
@@ -222,12 +222,22 @@ pub fn op_body_write(
     let Some(writer) = handle.as_ref() else {
         return Err(BodyOpError::Body(BodyError::ReaderGone));
     };
+    let instance = state.borrow::<Rc<Instance>>();
+    if let Some(durable) = instance.writes_durable() {
+        let (writer, chunk) = (writer.clone(), Bytes::copy_from_slice(chunk));
+        instance.defer(slot, async move {
+            durable.await?;
+            writer.write(chunk).await.map_err(|error| thrown(&error))?;
+            Ok(Payload::Undefined)
+        });
+        return Ok(false);
+    }
     match writer.try_write(Bytes::copy_from_slice(chunk)) {
         Ok(()) => Ok(true),
         Err(None) => Err(BodyOpError::Body(BodyError::ReaderGone)),
         Err(Some(chunk)) => {
             let writer = writer.clone();
-            state.borrow::<Rc<Instance>>().defer(slot, async move {
+            instance.defer(slot, async move {
                 writer.write(chunk).await.map_err(|error| thrown(&error))?;
                 Ok(Payload::Undefined)
             });

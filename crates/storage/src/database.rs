@@ -178,6 +178,18 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Ends the use of this handle at once: what is not committed is rolled back, cursors fail
+    /// from now on, the file stays as it is. For an actor that broke: another handle may be opened
+    /// on the file right away.
+    pub fn abandon(self) {
+        self.roll_back_all();
+        self.open.texts.borrow_mut().clear();
+        // A database that failed before keeps its first error.
+        let _ = self.open.end.set(Error::canceled(CLOSED));
+    }
+}
+
 impl Open {
     /// Fails when the database is closed, broken, or its commits are not durable.
     pub(crate) fn check(&self) -> Result<(), Error> {

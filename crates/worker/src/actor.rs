@@ -4,7 +4,7 @@
 //! passes the output gate. A broken actor never serves again; whoever holds its place starts a
 //! new one at the next event.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
@@ -32,7 +32,7 @@ pub struct Actor {
     index: Cell<u32>,
     token: u64,
     worker: Rc<Worker>,
-    database: OnceCell<Database>,
+    database: RefCell<Option<Database>>,
     is_dirty: Cell<bool>,
     gate: RefCell<OutputGate<Outgoing>>,
     state: RefCell<State>,
@@ -92,7 +92,7 @@ impl Actor {
             index: Cell::new(0),
             token: shard.next_number(),
             worker,
-            database: OnceCell::new(),
+            database: RefCell::default(),
             is_dirty: Cell::new(false),
             gate: RefCell::default(),
             state: RefCell::new(State::Waiting {
@@ -215,26 +215,29 @@ impl Actor {
         if let Some(error) = self.broken() {
             return Err(error);
         }
-        let database = match self.database.get() {
-            Some(database) => database,
-            None => {
-                let durability = self.shard().durability(self.token);
-                let database = Database::open(&self.database_path(), &durability)?;
-                database.set_interrupt(Some(self.shard().interrupt()));
-                self.database.get_or_init(|| database)
-            }
-        };
-        let result = f(database);
+        let database = self.open_database()?;
+        let result = f(&database);
         if database.is_dirty() && !self.is_dirty.replace(true) {
             self.shard().add_dirty(Rc::clone(self));
         }
         Ok(result)
     }
 
+    fn open_database(&self) -> Result<Database, Error> {
+        if let Some(database) = &*self.database.borrow() {
+            return Ok(database.clone());
+        }
+        let durability = self.shard().durability(self.token);
+        let database = Database::open(&self.database_path(), &durability)?;
+        database.set_interrupt(Some(self.shard().interrupt()));
+        *self.database.borrow_mut() = Some(database.clone());
+        Ok(database)
+    }
+
     /// Commits the writes of the turns since the last commit.
     pub(crate) fn commit(&self) {
         self.is_dirty.set(false);
-        let Some(database) = self.database.get() else { return };
+        let Some(database) = self.database.borrow().clone() else { return };
         match database.commit() {
             Ok(Some(_)) => {}
             Ok(None) => {
@@ -252,7 +255,8 @@ impl Actor {
                 let open = self.gate.borrow_mut().durable(commit);
                 open.into_iter().for_each(Outgoing::send);
                 // After the answers left: copying a large WAL takes a while.
-                if let Some(Err(error)) = self.database.get().map(Database::checkpoint_if_large) {
+                let database = self.database.borrow().clone();
+                if let Some(Err(error)) = database.map(|database| database.checkpoint_if_large()) {
                     self.break_with(&error.into());
                 }
             }
@@ -262,7 +266,8 @@ impl Actor {
 
     /// The newest commit that a message sent now may reveal.
     fn reveals(&self) -> u64 {
-        let Some(database) = self.database.get() else { return 0 };
+        let database = self.database.borrow();
+        let Some(database) = &*database else { return 0 };
         database.committed() + u64::from(database.is_dirty())
     }
 
@@ -306,8 +311,9 @@ impl Actor {
         }
         let held = self.gate.borrow_mut().break_with(error.clone());
         held.into_iter().for_each(|outgoing| outgoing.fail(error.clone()));
-        if let Some(database) = self.database.get() {
-            database.roll_back_all();
+        // No second handle may live beside that of the actor's next start.
+        if let Some(database) = self.database.take() {
+            database.abandon();
         }
         for (_, facet) in self.facets.take() {
             facet.break_with(error);

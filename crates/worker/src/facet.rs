@@ -11,7 +11,7 @@ use crate::actor::{Actor, Identity, Name};
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::limits::{FACET_DEPTH_MAX, FACET_NAME_BYTES_MAX};
+use crate::limits::{ACTOR_WAITING_MAX, FACET_DEPTH_MAX, FACET_NAME_BYTES_MAX};
 use crate::loader::WorkerSource;
 use crate::stub::Deliver;
 
@@ -185,6 +185,9 @@ impl FacetSlot {
 impl Deliver for FacetSlot {
     fn deliver(&self, kind: EventKind) {
         let actor = match &mut *self.state.borrow_mut() {
+            State::Starting(waiting) if waiting.len() >= ACTOR_WAITING_MAX => {
+                return fail(kind, &Error::OverloadQueue);
+            }
             State::Starting(waiting) => return waiting.push(kind),
             State::Broken(error) => return fail(kind, error),
             State::Running(actor) => Rc::clone(actor),

@@ -359,10 +359,21 @@ impl Instance {
     }
 
     /// Waits until everything the worker's actors wrote so far is durable: a message that is
-    /// about to leave the worker may reveal any of it.
-    pub(crate) fn writes_durable(&self) -> Vec<tokio::sync::oneshot::Receiver<Result<(), Error>>> {
+    /// about to leave the worker may reveal any of it. `None` when all of it is.
+    #[must_use]
+    pub fn writes_durable(&self) -> Option<impl Future<Output = Result<(), Error>> + use<>> {
         let actors = self.actors();
-        actors.iter().filter_map(|actor| actor.signal_when_durable()).collect()
+        let signals: Vec<_> =
+            actors.iter().filter_map(|actor| actor.signal_when_durable()).collect();
+        if signals.is_empty() {
+            return None;
+        }
+        Some(async move {
+            for signal in signals {
+                signal.await.unwrap_or_else(|_| Err(Error::reset("The worker was stopped.")))?;
+            }
+            Ok(())
+        })
     }
 
     /// Starts a timer that delivers `timer` after `delay_ms`.

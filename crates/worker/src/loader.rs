@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use crate::code::WorkerCode;
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::limits::NAMED_WORKERS_MAX;
+use crate::limits::{ACTOR_WAITING_MAX, NAMED_WORKERS_MAX};
 use crate::shard::Shard;
 use crate::worker::Worker;
 
@@ -136,7 +136,10 @@ impl LoadedWorker {
     /// Never from inside an isolate: see [`WorkerSource::with_worker`].
     fn with_worker(self: &Rc<Self>, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
         let code = match &mut *self.state.borrow_mut() {
-            State::Pending(waiting) => return waiting.push(Box::new(f)),
+            State::Pending(waiting) if waiting.len() < ACTOR_WAITING_MAX => {
+                return waiting.push(Box::new(f));
+            }
+            State::Pending(_) => Err(Error::OverloadQueue),
             State::Failed(error) => Err(error.clone()),
             State::Defined(_, Some(worker)) if worker.is_alive() => {
                 self.used.set(self.shard.next_number());

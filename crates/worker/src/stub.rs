@@ -174,33 +174,24 @@ pub fn send_fetch(
     target: Rc<dyn Entrypoint>,
     request: Request,
 ) {
-    let writes = instance.writes_durable();
-    if writes.is_empty() {
+    let Some(durable) = instance.writes_durable() else {
         let reply = target.fetch(request);
         return instance.defer(slot, async move { reply.await.map(Payload::Response) });
-    }
+    };
     instance.defer(slot, async move {
-        wait(writes).await?;
+        durable.await?;
         target.fetch(request).await.map(Payload::Response)
     });
 }
 
 /// Sends an RPC event, as [`send_fetch`] does.
 pub fn send_call(instance: &Rc<Instance>, slot: u32, target: Rc<dyn Entrypoint>, call: Call) {
-    let writes = instance.writes_durable();
-    if writes.is_empty() {
+    let Some(durable) = instance.writes_durable() else {
         let reply = target.call(call);
         return instance.defer(slot, async move { reply.await.map(Payload::Serialized) });
-    }
+    };
     instance.defer(slot, async move {
-        wait(writes).await?;
+        durable.await?;
         target.call(call).await.map(Payload::Serialized)
     });
-}
-
-async fn wait(writes: Vec<oneshot::Receiver<Result<(), Error>>>) -> Result<(), Error> {
-    for durable in writes {
-        durable.await.unwrap_or_else(|_| Err(Error::reset("The worker was stopped.")))?;
-    }
-    Ok(())
 }
