@@ -98,6 +98,7 @@ impl Engine {
     }
 
     pub(crate) fn runtime_options(&self) -> RuntimeOptions {
+        // Atomics.wait would block a whole shard.
         let heap = v8::CreateParams::default()
             .heap_limits(0, self.heap_bytes_max)
             .allow_atomics_wait(false);

@@ -223,27 +223,24 @@ pub fn op_body_write(
         return Err(BodyOpError::Body(BodyError::ReaderGone));
     };
     let instance = state.borrow::<Rc<Instance>>();
-    if let Some(durable) = instance.writes_durable() {
-        let (writer, chunk) = (writer.clone(), Bytes::copy_from_slice(chunk));
-        instance.defer(slot, async move {
-            durable.await?;
-            writer.write(chunk).await.map_err(|error| thrown(&error))?;
-            Ok(Payload::Undefined)
-        });
-        return Ok(false);
-    }
-    match writer.try_write(Bytes::copy_from_slice(chunk)) {
-        Ok(()) => Ok(true),
-        Err(None) => Err(BodyOpError::Body(BodyError::ReaderGone)),
-        Err(Some(chunk)) => {
-            let writer = writer.clone();
-            instance.defer(slot, async move {
-                writer.write(chunk).await.map_err(|error| thrown(&error))?;
-                Ok(Payload::Undefined)
-            });
-            Ok(false)
+    let durable = instance.writes_durable();
+    let mut chunk = Bytes::copy_from_slice(chunk);
+    if durable.is_none() {
+        match writer.try_write(chunk) {
+            Ok(()) => return Ok(true),
+            Err(None) => return Err(BodyOpError::Body(BodyError::ReaderGone)),
+            Err(Some(refused)) => chunk = refused,
         }
     }
+    let writer = writer.clone();
+    instance.defer(slot, async move {
+        if let Some(durable) = durable {
+            durable.await?;
+        }
+        writer.write(chunk).await.map_err(|error| thrown(&error))?;
+        Ok(Payload::Undefined)
+    });
+    Ok(false)
 }
 
 /// Ends a body that JavaScript writes.

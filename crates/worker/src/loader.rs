@@ -135,22 +135,29 @@ impl LoadedWorker {
     ///
     /// Never from inside an isolate: see [`WorkerSource::with_worker`].
     fn with_worker(self: &Rc<Self>, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
+        if let Some(worker) = self.running() {
+            self.used.set(self.shard.next_number());
+            return f(Ok(worker));
+        }
         let code = match &mut *self.state.borrow_mut() {
             State::Pending(waiting) if waiting.len() < ACTOR_WAITING_MAX => {
                 return waiting.push(Box::new(f));
             }
             State::Pending(_) => Err(Error::OverloadQueue),
             State::Failed(error) => Err(error.clone()),
-            State::Defined(_, Some(worker)) if worker.is_alive() => {
-                self.used.set(self.shard.next_number());
-                Ok(Err(Rc::clone(worker)))
-            }
-            State::Defined(code, _) => Ok(Ok(code.clone())),
+            State::Defined(code, _) => Ok(code.clone()),
         };
         match code {
+            Ok(code) => self.start(code, f),
             Err(error) => f(Err(error)),
-            Ok(Err(worker)) => f(Ok(worker)),
-            Ok(Ok(code)) => self.start(code, f),
+        }
+    }
+
+    /// Its isolate, if it has one that may still run.
+    fn running(&self) -> Option<Rc<Worker>> {
+        match &*self.state.borrow() {
+            State::Defined(_, worker) => worker.clone().filter(|worker| worker.is_alive()),
+            State::Pending(_) | State::Failed(_) => None,
         }
     }
 
@@ -162,11 +169,8 @@ impl LoadedWorker {
         let this = Rc::clone(self);
         self.shard.outside(move |shard| {
             // Another waiter may have started it meanwhile.
-            if let State::Defined(_, Some(worker)) = &*this.state.borrow()
-                && worker.is_alive()
-            {
-                let worker = Rc::clone(worker);
-                return shard.queue(move |_| f(Ok(worker)));
+            if let Some(worker) = this.running() {
+                return f(Ok(worker));
             }
             let started = Worker::start(shard, &code);
             match &started {

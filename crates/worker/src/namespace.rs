@@ -89,7 +89,7 @@ impl Root {
             let (number, bytes) = index.add(parent, name).ok_or_else(|| {
                 Error::app_code("Error", "This Durable Object has had too many facets.")
             })?;
-            log.append(&bytes).map_err(Error::from)?;
+            log.append(&bytes)?;
             Ok(number)
         })
     }
@@ -112,7 +112,7 @@ impl Root {
         })?;
         // Leaves first: after a crash a rest is still reachable from its parent.
         for number in numbers.into_iter().rev() {
-            storage::delete_database(&self.database_path(number)).map_err(Error::from)?;
+            storage::delete_database(&self.database_path(number))?;
         }
         Ok(())
     }
@@ -122,10 +122,7 @@ impl Root {
     /// # Errors
     /// [`Error::BrokenStorage`] when a file cannot be removed.
     pub fn erase(&self) -> Result<(), Error> {
-        let failed = |error: std::io::Error| {
-            tracing::error!(folder = %self.folder.display(), %error, "cannot erase");
-            Error::BrokenStorage(NOT_ACCESSIBLE.into())
-        };
+        let failed = |error| self.inaccessible(&error);
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -145,6 +142,12 @@ impl Root {
         Ok(storage::delete_database(&self.database_path(0))?)
     }
 
+    /// The platform's words; what exactly failed is the operator's to know.
+    fn inaccessible(&self, error: &std::io::Error) -> Error {
+        tracing::error!(folder = %self.folder.display(), %error, "the folder cannot be used");
+        Error::BrokenStorage("Durable Object storage is no longer accessible.".into())
+    }
+
     fn with_index<R>(
         &self,
         f: impl FnOnce(&mut FacetIndex, &mut AppendLog) -> Result<R, Error>,
@@ -152,15 +155,12 @@ impl Root {
         let mut slot = self.index.borrow_mut();
         if slot.is_none() {
             // The root may never have written, and then it has no folder yet.
-            std::fs::create_dir_all(&self.folder).map_err(|error| {
-                tracing::error!(folder = %self.folder.display(), %error, "cannot make the folder");
-                Error::BrokenStorage(NOT_ACCESSIBLE.into())
-            })?;
+            std::fs::create_dir_all(&self.folder).map_err(|error| self.inaccessible(&error))?;
             let path = self.folder.join(format!("{}.facets", self.hex));
-            let (mut log, bytes) = AppendLog::open(&path, &MAGIC).map_err(Error::from)?;
+            let (mut log, bytes) = AppendLog::open(&path, &MAGIC)?;
             let (index, sound) = FacetIndex::parse(&bytes);
             if sound < bytes.len() {
-                log.truncate(sound as u64).map_err(Error::from)?;
+                log.truncate(sound as u64)?;
             }
             *slot = Some((index, log));
         }
@@ -170,6 +170,3 @@ impl Root {
         }
     }
 }
-
-/// The platform's words; what exactly failed is the operator's to know.
-const NOT_ACCESSIBLE: &str = "Durable Object storage is no longer accessible.";

@@ -174,24 +174,29 @@ pub fn send_fetch(
     target: Rc<dyn Entrypoint>,
     request: Request,
 ) {
-    let Some(durable) = instance.writes_durable() else {
-        let reply = target.fetch(request);
-        return instance.defer(slot, async move { reply.await.map(Payload::Response) });
-    };
-    instance.defer(slot, async move {
-        durable.await?;
-        target.fetch(request).await.map(Payload::Response)
-    });
+    send(instance, slot, move || target.fetch(request), Payload::Response);
 }
 
 /// Sends an RPC event, as [`send_fetch`] does.
 pub fn send_call(instance: &Rc<Instance>, slot: u32, target: Rc<dyn Entrypoint>, call: Call) {
-    let Some(durable) = instance.writes_durable() else {
-        let reply = target.call(call);
-        return instance.defer(slot, async move { reply.await.map(Payload::Serialized) });
-    };
-    instance.defer(slot, async move {
-        durable.await?;
-        target.call(call).await.map(Payload::Serialized)
-    });
+    send(instance, slot, move || target.call(call), Payload::Serialized);
+}
+
+/// Starts what leaves the worker: at once, in the order of the calls, unless it has to wait.
+fn send<T: 'static>(
+    instance: &Rc<Instance>,
+    slot: u32,
+    start: impl FnOnce() -> Reply<T> + 'static,
+    payload: fn(T) -> Payload,
+) {
+    match instance.writes_durable() {
+        None => {
+            let reply = start();
+            instance.defer(slot, async move { reply.await.map(payload) });
+        }
+        Some(durable) => instance.defer(slot, async move {
+            durable.await?;
+            start().await.map(payload)
+        }),
+    }
 }
