@@ -32,6 +32,14 @@ const FORGET = 5;
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
 
+/** The entrypoint of a stateless event that has neither: `[export name, props]`. */
+const DEFAULT_ENTRY = ["default", undefined];
+
+/** @param {number} actor 0 or `NAMED` where there is none. */
+function isStateless(actor) {
+  return actor === 0 || actor === NAMED;
+}
+
 /**
  * Takes one event.
  * @param {number} kind
@@ -65,11 +73,7 @@ function takeFetch(event, actor) {
   setCurrentEvent(event);
   let result;
   try {
-    result = actor === 0
-      ? fetchDefault(event)
-      : actor === NAMED
-      ? fetchNamed(event)
-      : fetchActor(event, actor);
+    result = isStateless(actor) ? fetchStateless(event, actor) : fetchActor(event, actor);
     if (!core.isPromise(result)) return sendResponse(event, result);
   } catch (error) {
     return fail(event, error);
@@ -87,13 +91,17 @@ function takeFetch(event, actor) {
   );
 }
 
-function fetchDefault(event) {
-  return fetchEntrypoint(event, "default", undefined);
+function fetchStateless(event, actor) {
+  const { 0: name, 1: props } = entryOf(event, actor);
+  return fetchEntrypoint(event, name, props);
 }
 
-function fetchNamed(event) {
-  const { 0: name, 1: props } = ops.op_dispatch_entry(event);
-  return fetchEntrypoint(event, name === "" ? "default" : name, props);
+/** The export a stateless event is for, with its props. */
+function entryOf(event, actor) {
+  if (actor !== NAMED) return DEFAULT_ENTRY;
+  const entry = ops.op_dispatch_entry(event);
+  if (entry[0] === "") entry[0] = "default";
+  return entry;
 }
 
 function fetchEntrypoint(event, name, props) {
@@ -142,9 +150,9 @@ function takeCall(event, actor) {
   let result;
   try {
     const { 0: method, 1: args } = ops.op_dispatch_call(event);
-    if (actor === 0 || actor === NAMED) {
-      const { 0: name, 1: props } = ops.op_dispatch_entry(event);
-      const { handler, ctx } = entrypoint(name === "" ? "default" : name, props);
+    if (isStateless(actor)) {
+      const { 0: name, 1: props } = entryOf(event, actor);
+      const { handler, ctx } = entrypoint(name, props);
       result = callMethod(handler, method, args, { env: environment(), ctx });
     } else {
       result = callMethod(actorOf(actor).instance, method, args, null);
