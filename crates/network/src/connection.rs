@@ -25,6 +25,7 @@ use crate::limits::HttpLimits;
 use crate::listener::LocalExecutor;
 use crate::request::{self, Refusal};
 use crate::response::{self, Outgoing};
+use crate::socket::{Scratch, Socket};
 
 /// What all connections of one listener share.
 pub(crate) struct Server {
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) limits: HttpLimits,
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
+    scratch: Scratch,
 }
 
 enum Version {
@@ -53,7 +55,7 @@ impl Server {
             .max_concurrent_streams(limits.streams_max)
             .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
             .keep_alive_interval(limits.header_read_timeout);
-        Server { entrypoint, limits: limits.clone(), http1, http2 }
+        Server { entrypoint, limits: limits.clone(), http1, http2, scratch: Scratch::default() }
     }
 
     /// Serves one connection until either side closes it, or, once `closing` holds, until its
@@ -69,7 +71,7 @@ impl Server {
         };
         let builders = server.clone();
         let service = service_fn(move |request| answer(server.clone(), request));
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(Socket::new(stream, Rc::clone(&builders.scratch)));
         let ended = match version {
             Ok(Version::Http1) => {
                 let connection = builders.http1.serve_connection(io, service);

@@ -13,6 +13,7 @@ pub mod listener;
 mod request;
 mod response;
 pub mod router;
+mod socket;
 
 pub use error::Error;
 pub use limits::HttpLimits;

@@ -145,26 +145,29 @@ fn body(incoming: Incoming, limits: &HttpLimits) -> Result<(Body, Overflow), Ref
 
 /// Removes what is between the client and us only, including what `Connection` names.
 pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-            // Nobody may take these from a message by naming them.
-            .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH))
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
+    // Most messages have none; one look at each name is cheaper than a search for each of ours.
+    if !headers.keys().any(is_of_connection) {
+        return;
     }
-    for name in [PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        // Nobody may take these from a message by naming them.
+        .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH))
+        .collect();
+    for name in named {
         headers.remove(name);
     }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
+    for name in &OF_CONNECTION {
+        headers.remove(name);
+    }
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    OF_CONNECTION.contains(name)
 }
 
 impl Refusal {
@@ -216,6 +219,18 @@ impl Stream for Limited {
         }
     }
 }
+
+/// Headers of one connection (RFC 9110 §7.6.1), two of them from before that was said.
+static OF_CONNECTION: [HeaderName; 8] = [
+    CONNECTION,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
 const SCHEME: &str = "http://";
 
