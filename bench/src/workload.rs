@@ -27,6 +27,11 @@ const COLD: App = App {
     workerd_config: "bench/workers/cold.capnp",
     stateful: false,
 };
+const RESIDENT: App = App {
+    worker: "bench/workers/resident.js",
+    workerd_config: "bench/workers/resident.capnp",
+    stateful: true,
+};
 
 /// How much of everything.
 pub struct Plan {
@@ -253,7 +258,27 @@ fn memory(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
         |name, p| Metric::cost(name, "ms", Goal::None).sample(percentile(&first_answers, p));
     samples.push(answer("new app p50", 50.0));
     samples.push(answer("new app p99", 99.0));
+    drop(server);
+    samples.push(resident_facets(side, apps)?);
     Ok(samples)
+}
+
+/// The same without supervisors: all facets belong to one.
+fn resident_facets(side: Side, facets: usize) -> Result<Sample, String> {
+    let server = Server::start(side, &RESIDENT)?;
+    let mut client = Client::connect(server.address)?;
+    let mut ask = |facet: usize| client.get(&format!("/?id={facet}")).map(|answer| answer.body);
+    ask(0)?;
+    let empty = server.resident_bytes() as f64;
+    for facet in 1..=facets {
+        let answer = ask(facet)?;
+        if answer != format!("app {facet} made 1 requests\n") {
+            return Err(format!("facet {facet} answers {answer}"));
+        }
+    }
+    let each = (server.resident_bytes() as f64 - empty) / facets as f64 / 1e6;
+    let name = format!("RSS per facet at {facets}");
+    Ok(Metric::cost(&name, "MB", Goal::ValueAtMost(2.2)).sample(each))
 }
 
 /// Submits an app with code of its own; returns how long its first answer took, in milliseconds.
