@@ -1,13 +1,14 @@
 //! The binary `beryl`: command line, configuration, assembly.
 //!
-//! Exit codes: 0 after an orderly stop, 1 when serving failed, 2 when the command line cannot
-//! be carried out.
+//! Exit codes: 0 after an orderly stop, 1 when serving could not start, 2 when the command line
+//! cannot be carried out, 3 when serving failed later.
 
 #![forbid(unsafe_code)]
 
 mod apps;
 mod cli;
 mod config;
+mod keeper;
 mod serve;
 
 use std::io;
@@ -17,7 +18,9 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, LogFormat};
-use crate::config::Config;
+use crate::config::{Config, Mode};
+use crate::keeper::Kept;
+use crate::serve::{Failure, STOPPED_SERVING, Sockets, StoppedServing};
 
 /// Gives freed memory back to the system, which the default allocator rarely does.
 #[global_allocator]
@@ -32,13 +35,24 @@ fn main() -> ExitCode {
         }
     };
     start_logs(config.log_format);
-    match serve::run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("beryl: {error}");
+    start(config).unwrap_or_else(|error| {
+        eprintln!("beryl: {error}");
+        if error.is::<StoppedServing>() {
+            ExitCode::from(STOPPED_SERVING)
+        } else {
             ExitCode::FAILURE
         }
-    }
+    })
+}
+
+/// Serves, or keeps a process that does.
+fn start(config: Config) -> Result<ExitCode, Failure> {
+    let (sockets, restarts) = match Kept::from_env()? {
+        Some((kept, listeners)) => (Sockets::inherit(&config, listeners)?, kept.restarts),
+        None if matches!(config.mode, Mode::Serve(_)) => return keeper::run(&config),
+        None => (Sockets::bind(&config)?, 0),
+    };
+    serve::run(config, sockets, restarts).map(|()| ExitCode::SUCCESS)
 }
 
 /// Logs go to standard error; `RUST_LOG` chooses which.

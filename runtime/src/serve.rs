@@ -27,28 +27,75 @@ use worker::stub::MainStub;
 use crate::apps::Supervisors;
 use crate::config::{Auth, Config, Mode, Run, Serve};
 
-type Failure = Box<dyn std::error::Error>;
+/// Why a process stopped, for people.
+pub type Failure = Box<dyn std::error::Error>;
 
-/// Serves what `config` asks for.
+/// The sockets of the process.
+pub struct Sockets {
+    /// One for every shard, on the same port.
+    public: Vec<Listener>,
+    /// Of the admin API, where there is one.
+    admin: Option<Listener>,
+}
+
+impl Sockets {
+    /// Listens where `config` says.
+    ///
+    /// # Errors
+    /// The first address that cannot be had.
+    pub fn bind(config: &Config) -> Result<Sockets, Failure> {
+        let mut public = vec![Listener::bind(config.listen)?];
+        while public.len() < config.shards.get() {
+            public.push(public[0].sibling()?);
+        }
+        let admin = match &config.mode {
+            Mode::Serve(settings) => Some(Listener::bind(settings.admin)?),
+            Mode::Run(_) => None,
+        };
+        Ok(Sockets { public, admin })
+    }
+
+    /// Takes what a keeper bound from the same `config`; `listeners` are in the order of
+    /// [`all`](Self::all).
+    ///
+    /// # Errors
+    /// When their number is another one.
+    pub fn inherit(config: &Config, mut listeners: Vec<Listener>) -> Result<Sockets, Failure> {
+        let wanted = config.shards.get();
+        let has_admin = matches!(config.mode, Mode::Serve(_));
+        if listeners.len() != wanted + usize::from(has_admin) {
+            return Err(format!("the keeper passed {} sockets on", listeners.len()).into());
+        }
+        let admin = listeners.split_off(wanted).pop();
+        Ok(Sockets { public: listeners, admin })
+    }
+
+    /// The public ones first.
+    pub fn all(&self) -> impl Iterator<Item = &Listener> {
+        self.public.iter().chain(&self.admin)
+    }
+}
+
+/// How the process ends once it has served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoppedServing(String);
+
+/// Serves what `config` asks for on `sockets`; `restarts` worker processes did so before.
 ///
 /// # Errors
-/// What kept the process from serving.
-pub fn run(config: Config) -> Result<(), Failure> {
+/// What kept the process from serving; [`StoppedServing`] where it did serve for a while.
+pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failure> {
     raise_open_files_limit();
     // V8 first: it must be initialised before any other thread exists.
     let limits = (config.limits.heap_bytes_max, config.limits.isolates_max);
     let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
-    let public = Listener::bind(config.listen)?;
     let http = HttpLimits::new(&config.limits);
-    let plan = Plan::new(&config, &data, public.local_addr())?;
-    let mut listeners = vec![public];
-    while listeners.len() < config.shards.get() {
-        listeners.push(listeners[0].sibling()?);
-    }
+    let plan = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
-    let service = plan.service(listeners, http, ready);
+    let service = plan.service(sockets, http, ready);
     let shards = ShardConfig {
         main: plan.main.clone(),
         data: data.path().to_path_buf(),
@@ -58,33 +105,33 @@ pub fn run(config: Config) -> Result<(), Failure> {
     };
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve_until_stopped(shards, started, &plan))
+    runtime.block_on(serve_until_stopped(shards, started, (&plan, restarts)))
 }
 
 async fn serve_until_stopped(
     mut shards: Shards,
     started: oneshot::Receiver<Result<(), String>>,
-    plan: &Plan,
+    (plan, restarts): (&Plan, u32),
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let failed = match started.await {
+    let failed: Option<Failure> = match started.await {
         Ok(Ok(())) => {
-            plan.announce();
+            plan.announce(restarts);
             tokio::select! {
                 _ = terminate.recv() => None,
                 _ = interrupt.recv() => None,
-                failure = shards.failure() => Some(failure),
+                failure = shards.failure() => Some(StoppedServing(failure).into()),
             }
         }
-        Ok(Err(error)) => Some(error),
-        Err(_) => Some(shards.failure().await),
+        Ok(Err(error)) => Some(error.into()),
+        Err(_) => Some(shards.failure().await.into()),
     };
     tracing::info!("stopping: no new connections, waiting for requests in flight");
     shards.stop();
     match failed {
         None => Ok(()),
-        Some(error) => Err(error.into()),
+        Some(error) => Err(error),
     }
 }
 
@@ -98,7 +145,6 @@ struct Plan {
 /// What only `beryl serve` has.
 struct Host {
     settings: Serve,
-    admin: Mutex<Option<Listener>>,
     admin_addr: SocketAddr,
     catalogue: Catalogue,
     token: Option<(Token, Origin)>,
@@ -106,19 +152,18 @@ struct Host {
 }
 
 impl Plan {
-    fn new(config: &Config, data: &DataDir, public: SocketAddr) -> Result<Plan, Failure> {
+    fn new(config: &Config, data: &DataDir, sockets: &Sockets) -> Result<Plan, Failure> {
+        let public = sockets.public[0].local_addr();
         match &config.mode {
             Mode::Run(run) => Ok(Plan { main: script(run)?, public, host: None }),
             Mode::Serve(settings) => {
-                let admin = Listener::bind(settings.admin)?;
                 let token = match settings.auth {
                     Auth::Token => Some(Token::open(data.path())?),
                     Auth::Open => None,
                 };
                 let host = Host {
                     settings: settings.clone(),
-                    admin_addr: admin.local_addr(),
-                    admin: Mutex::new(Some(admin)),
+                    admin_addr: sockets.admin.as_ref().map_or(settings.admin, Listener::local_addr),
                     catalogue: Catalogue::open(data.path())?,
                     token,
                     token_path: data.path().join(control::token::FILE_NAME),
@@ -132,12 +177,15 @@ impl Plan {
     /// too.
     fn service(
         &self,
-        listeners: Vec<Listener>,
+        sockets: Sockets,
         http: HttpLimits,
         ready: oneshot::Sender<Result<(), String>>,
     ) -> MakeService {
-        let shared = Mutex::new((listeners, Some(ready)));
-        let admin = self.host.as_ref().map(|host| Arc::new(AdminPlan::new(host, self.public)));
+        let shared = Mutex::new((sockets.public, Some(ready)));
+        let admin = self
+            .host
+            .as_ref()
+            .map(|host| Arc::new(AdminPlan::new(host, self.public, sockets.admin)));
         Arc::new(move |shard, stopping| {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let listener = shared.0.pop();
@@ -147,7 +195,10 @@ impl Plan {
     }
 
     /// Says where the process serves, and what to try next.
-    fn announce(&self) {
+    fn announce(&self, restarts: u32) {
+        if restarts > 0 {
+            return tracing::info!(restarts, "serving again");
+        }
         println!("beryl is serving on http://{}", self.public);
         let Some(host) = &self.host else { return };
         println!("admin API on http://{}", host.admin_addr);
@@ -183,8 +234,7 @@ struct AdminPlan {
 }
 
 impl AdminPlan {
-    fn new(host: &Host, public: SocketAddr) -> AdminPlan {
-        let listener = host.admin.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn new(host: &Host, public: SocketAddr, listener: Option<Listener>) -> AdminPlan {
         AdminPlan {
             listener: Mutex::new(listener),
             catalogue: host.catalogue.clone(),
@@ -299,5 +349,7 @@ static LAZY_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lazy_
 /// A first app to submit.
 const EXAMPLE: &str =
     r#"export default { fetch() { return new Response("Hello from my app\n") } }"#;
+/// The exit code of a process that served and then failed, unlike one that could not start.
+pub const STOPPED_SERVING: u8 = 3;
 /// Enough for a disk to order writes of several databases among each other.
 const SYNC_THREADS: usize = 4;

@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,6 +62,25 @@ impl Listener {
     /// A `Config…` error as from [`bind`](Self::bind).
     pub fn sibling(&self) -> Result<Listener, Error> {
         Listener::shared(self.addr)
+    }
+
+    /// Takes a socket over that listens already, from the process that started this one.
+    ///
+    /// # Errors
+    /// What the system says of a socket that is none or does not listen.
+    pub fn inherited(socket: StdListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let addr = socket.local_addr()?;
+        Ok(Listener { socket, addr })
+    }
+
+    /// The socket, for a process that is to inherit it. It listens as long as either of the two
+    /// is open.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.socket.try_clone()?.into())
     }
 
     fn shared(addr: SocketAddr) -> Result<Listener, Error> {

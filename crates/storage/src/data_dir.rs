@@ -6,6 +6,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, explain};
 
@@ -38,7 +40,7 @@ impl DataDir {
             .truncate(false)
             .open(path.join(LOCK_FILE))
             .map_err(|cause| refuse(format!("cannot write in it: {}", explain(&cause))))?;
-        match lock.try_lock() {
+        match lock_in_time(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(refuse(held_by(&mut lock))),
             Err(TryLockError::Error(cause)) => {
@@ -57,6 +59,19 @@ impl DataDir {
     }
 }
 
+/// A process that was killed holds its locks for a moment longer.
+fn lock_in_time(lock: &File) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 fn held_by(lock: &mut File) -> String {
     let mut holder = String::new();
     let known = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
@@ -71,6 +86,8 @@ fn write_holder(lock: &mut File) -> std::io::Result<()> {
 }
 
 const LOCK_FILE: &str = "beryl.lock";
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {

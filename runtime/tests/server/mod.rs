@@ -126,6 +126,14 @@ impl Server {
         signal(&self.child, "KILL");
     }
 
+    /// The worker process of `beryl serve`, once there is one.
+    pub fn worker_process(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        wait_for("a worker process", || {
+            std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok()
+        })
+    }
+
     /// Waits until the process has ended.
     pub fn wait(&mut self) -> ExitStatus {
         wait_for("the server to end", || self.child.try_wait().unwrap())
@@ -221,7 +229,12 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// Sends a signal by its name.
 pub fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
+    signal_process(child.id(), name);
+}
+
+/// Sends a signal by its name to a process that this one did not start itself.
+pub fn signal_process(id: u32, name: &str) {
+    let pid = id.to_string();
     let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
     assert!(sent.success(), "kill -s {name} {pid}");
 }
