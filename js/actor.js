@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
+import { unpack } from "ext:beryl/capability.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { environment } from "ext:beryl/env.js";
 import { exportsOf, loopbacks } from "ext:beryl/exports.js";
@@ -131,9 +132,10 @@ function breakActor(actor, error) {
  */
 export function constructActor(event, actor, fail) {
   try {
-    const { 0: className, 1: props, 2: id, 3: name } = ops.op_actor_describe(actor);
+    const { 0: className, 1: props, 2: id, 3: name, 4: packed } = ops.op_actor_describe(actor);
     const identity = name === undefined ? id : makeId(className, id, name ?? undefined);
-    const ctx = new DurableObjectState(kInternal, actor, identity, props);
+    const given = packed === undefined ? props : unpack(packed);
+    const ctx = new DurableObjectState(kInternal, actor, identity, given);
     const instance = new (exportsOf()[className])(ctx, environment());
     MapPrototypeSet(actors, actor, { instance, ctx });
   } catch (error) {

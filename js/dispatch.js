@@ -2,13 +2,16 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
+import { packResult, takeArrived, unpack } from "ext:beryl/capability.js";
 import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
+import { borrowed, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
 import { setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
-import { callMethod } from "ext:beryl/rpc.js";
+import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
+import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer } from "ext:beryl/timers.js";
 
@@ -19,6 +22,7 @@ const {
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
+  SymbolDispose,
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
@@ -28,6 +32,8 @@ const CONSTRUCT = 2;
 const SETTLE = 3;
 const TIMER = 4;
 const FORGET = 5;
+const INVOKE = 6;
+const RETURNED = 7;
 
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
@@ -53,14 +59,18 @@ export function dispatch(kind, a, b) {
     case CALL:
       return takeCall(a, b);
     case CONSTRUCT:
-      setCurrentEvent(a);
+      setCurrentEvent(a, b);
       return constructActor(a, b, fail);
     case SETTLE:
-      return settle(a);
+      return settle(a, b);
     case TIMER:
       return fireTimer(a);
     case FORGET:
       return forgetActor(a);
+    case INVOKE:
+      return takeInvoke(a, b);
+    case RETURNED:
+      return returned(a);
   }
 }
 
@@ -70,10 +80,12 @@ export function start(namespace) {
 }
 
 function takeFetch(event, actor) {
-  setCurrentEvent(event);
+  enter(event, actor);
   let result;
   try {
     result = isStateless(actor) ? fetchStateless(event, actor) : fetchActor(event, actor);
+    // The promise of a call is a function.
+    if (typeof result === "function") result = PromiseResolve(result);
     if (!core.isPromise(result)) return sendResponse(event, result);
   } catch (error) {
     return fail(event, error);
@@ -101,6 +113,7 @@ function entryOf(event, actor) {
   if (actor !== NAMED) return DEFAULT_ENTRY;
   const entry = ops.op_dispatch_entry(event);
   if (entry[0] === "") entry[0] = "default";
+  if (entry[2] !== undefined) entry[1] = unpack(entry[2]);
   return entry;
 }
 
@@ -145,11 +158,21 @@ function fetchActor(event, actor) {
   return FunctionPrototypeCall(fetch, instance, incomingRequest(event));
 }
 
+function enter(event, actor) {
+  setCurrentEvent(event, isStateless(actor) ? 0 : actor);
+}
+
 function takeCall(event, actor) {
-  setCurrentEvent(event);
+  enter(event, actor);
   let result;
+  let stubs = null;
   try {
-    const { 0: method, 1: args } = ops.op_dispatch_call(event);
+    const { 0: method, 1: plain, 2: packed } = ops.op_dispatch_call(event);
+    let args = plain;
+    if (packed !== undefined) {
+      args = unpack(packed);
+      stubs = takeArrived();
+    }
     if (isStateless(actor)) {
       const { 0: name, 1: props } = entryOf(event, actor);
       const { handler, ctx } = entrypoint(name, props);
@@ -158,19 +181,67 @@ function takeCall(event, actor) {
       result = callMethod(actorOf(actor).instance, method, args, null);
     }
   } catch (error) {
-    return fail(event, error);
+    fail(event, error);
+    return disposeAll(stubs);
   }
+  answerLater(event, result, stubs);
+}
+
+/** A call through a path, or of something that was lent. */
+function takeInvoke(event, actor) {
+  enter(event, actor);
+  let result;
+  let stubs = null;
+  try {
+    const { 0: target, 1: path, 2: plain, 3: packed } = ops.op_dispatch_invoke(event);
+    let args = plain;
+    if (packed !== undefined) {
+      args = unpack(packed);
+      stubs = takeArrived();
+    }
+    if (target !== 0) {
+      result = invoke(borrowed(target), path, args);
+    } else if (isStateless(actor)) {
+      const { 0: name, 1: props } = entryOf(event, actor);
+      const { handler, ctx } = entrypoint(name, props);
+      result = invokeEntry(handler, path, args, { env: environment(), ctx });
+    } else {
+      result = invokeEntry(actorOf(actor).instance, path, args, null);
+    }
+  } catch (error) {
+    fail(event, error);
+    return disposeAll(stubs);
+  }
+  answerLater(event, result, stubs);
+}
+
+/** Answers a call once its result is known; then the stubs among its arguments are over. */
+function answerLater(event, result, stubs) {
   PromisePrototypeThen(
     PromiseResolve(result),
     (value) => {
       try {
-        ops.op_dispatch_return(event, value);
+        answerCall(event, value);
       } catch (error) {
         fail(event, error);
       }
+      disposeAll(stubs);
     },
-    (error) => fail(event, error),
+    (error) => {
+      fail(event, error);
+      disposeAll(stubs);
+    },
   );
+}
+
+function answerCall(event, value) {
+  const hasDisposer = typeof value === "object" && value !== null && !core.isProxy(value) &&
+    !isTarget(value) && typeof value[SymbolDispose] === "function";
+  const disposer = hasDisposer ? lendDisposer(value) : undefined;
+  if (!hasDisposer && ops.op_dispatch_return(event, value, undefined, false)) return;
+  const moved = [];
+  ops.op_dispatch_return(event, packResult(value, moved), disposer, true);
+  disposeAll(moved);
 }
 
 /** Answers an event with what its handler threw. */

@@ -1,6 +1,7 @@
 // `env`: the variables and bindings of the worker, made when something first needs it.
 
 import { core, primordials } from "ext:core/mod.js";
+import { unpack } from "ext:beryl/capability.js";
 import { WorkerLoader } from "ext:beryl/loader.js";
 
 const { ops } = core;
@@ -16,7 +17,7 @@ export function environment() {
 
 function make() {
   const given = ops.op_loader_env();
-  if (typeof given !== "string") return given;
+  if (typeof given !== "string") return unpack(given);
   const configured = JSONParse(given);
   configured.LOADER = new WorkerLoader();
   return configured;

@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { DurableObject } from "ext:beryl/actor.js";
+import { answerProbe, cloneOf, kProbe } from "ext:beryl/capability.js";
 import { DurableObjectClass } from "ext:beryl/facets.js";
 import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
@@ -67,11 +68,18 @@ function makeLoopbacks() {
 /** A stub that can be called to give it props. */
 function makeLoopback(name) {
   const entry = name === "default" ? "" : name;
-  const stub = makeStub(() => ops.op_stub_own(entry, undefined));
-  const call = (options) => makeStub(() => ops.op_stub_own(entry, options?.props ?? {}));
+  const native = () => ops.op_stub_own(entry, undefined);
+  const stub = makeStub(native);
+  const call = (options) => {
+    const props = cloneOf(options?.props ?? {});
+    return makeStub(() => ops.op_stub_own(entry, props));
+  };
   return new Proxy(call, {
     __proto__: null,
-    get: (_, property) => stub[property],
+    get(_, property) {
+      if (property !== kProbe) return stub[property];
+      return answerProbe({ type: "LoopbackServiceStub", native, isFixed: true });
+    },
     getPrototypeOf: () => ReflectGet(stub, "__proto__"),
   });
 }

@@ -1,6 +1,7 @@
 // `ctx.facets`: named child actors with their own databases (workers.md section 2).
 
 import { core, primordials } from "ext:core/mod.js";
+import { CLASS, classHandle, cloneOf, markClass, registerMaker } from "ext:beryl/capability.js";
 import { idParts } from "ext:beryl/namespace.js";
 import { makeStub } from "ext:beryl/stub.js";
 import { errorParts } from "ext:beryl/thrown.js";
@@ -9,17 +10,11 @@ const { ops } = core;
 const {
   PromisePrototypeThen,
   PromiseResolve,
-  SafeWeakMap,
   String,
   TypeError,
-  WeakMapPrototypeGet,
-  WeakMapPrototypeSet,
 } = primordials;
 
 const kInternal = Symbol("internal");
-
-/** @type {WeakMap<object, () => object>} What can be given as `class`, with its handle. */
-const classes = new SafeWeakMap();
 
 /** A class token: good for nothing but being a facet's class. */
 export class DurableObjectClass {
@@ -29,26 +24,30 @@ export class DurableObjectClass {
 
   /** A class that the worker itself exports; callable to give it props. */
   static own(name, props = undefined) {
-    return makeClass(() => ops.op_facets_own_class(name, props));
+    const clone = props === undefined ? undefined : cloneOf(props);
+    return makeClass(() => ops.op_facets_own_class(name, clone));
   }
 
   /** A class of a dynamic worker. */
   static loaded(worker, name, props) {
-    return makeClass(() => ops.op_facets_loaded_class(worker, name, props));
+    const clone = props === undefined ? undefined : cloneOf(props);
+    return makeClass(() => ops.op_facets_loaded_class(worker, name, clone));
   }
 
   /** Lets a namespace stand for its class. */
   static mark(namespace, name) {
-    WeakMapPrototypeSet(classes, namespace, () => ops.op_facets_own_class(name, undefined));
+    markClass(namespace, () => ops.op_facets_own_class(name, undefined));
   }
 }
 
 function makeClass(handle) {
   const token = new DurableObjectClass(kInternal);
   let native = null;
-  WeakMapPrototypeSet(classes, token, () => native ??= handle());
+  markClass(token, () => native ??= handle());
   return token;
 }
+
+registerMaker(CLASS, (handle) => makeClass(() => handle));
 
 export class DurableObjectFacets {
   #actor;
@@ -120,7 +119,7 @@ function startFacet(slot, getStartupOptions) {
 
 function start(slot, options) {
   const handle = typeof options === "object" && options !== null
-    ? WeakMapPrototypeGet(classes, options.class)
+    ? classHandle(options.class)
     : undefined;
   if (handle === undefined) {
     throw new TypeError(

@@ -1,6 +1,7 @@
 // WorkerLoader and WorkerStub: code from a supervisor becomes a worker (workers.md section 1).
 
 import { core, primordials } from "ext:core/mod.js";
+import { cloneOf, cloneOfProps } from "ext:beryl/capability.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { DurableObjectClass } from "ext:beryl/facets.js";
 import { makeStub } from "ext:beryl/stub.js";
@@ -54,7 +55,8 @@ export class WorkerStub {
    * @param {{props?: object}} [options]
    */
   getEntrypoint(name = undefined, options = undefined) {
-    const handle = ops.op_loader_entrypoint(this.#handle, exportName(name, ""), options?.props);
+    const props = cloneOfProps(options);
+    const handle = ops.op_loader_entrypoint(this.#handle, exportName(name, ""), props);
     return makeStub(() => handle);
   }
 
@@ -109,5 +111,7 @@ function define(handle, name, code) {
   if ((code.tails?.length ?? 0) > 0) throw unsupported("tails");
   if ((code.streamingTails?.length ?? 0) > 0) throw unsupported("streamingTails");
   const main = String(code.mainModule);
-  ops.op_loader_define(handle, name, main, moduleList(code.modules, main), code.env ?? {});
+  const modules = moduleList(code.modules, main);
+  const env = cloneOf(code.env ?? {});
+  ops.op_loader_define(handle, name, main, modules, env);
 }

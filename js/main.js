@@ -7,6 +7,9 @@ import { environment } from "ext:beryl/env.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
+import { RpcStub } from "ext:beryl/rpc_stub.js";
+import { Fetcher } from "ext:beryl/stub.js";
 
 installGlobals();
 
@@ -14,7 +17,11 @@ installGlobals();
 internals.workersModule = () => ({
   __proto__: null,
   DurableObject,
+  RpcPromise,
+  RpcProperty,
+  RpcStub,
   RpcTarget,
+  ServiceStub: Fetcher,
   WorkerEntrypoint,
   env: environment(),
 });

@@ -1,18 +1,23 @@
 // Promises that Rust settles, and the event whose handler runs at the moment.
 
 import { core, primordials } from "ext:core/mod.js";
+import { unpack } from "ext:beryl/capability.js";
 
 const { ops } = core;
+
+/** The form of a value that has capabilities; as `worker::event::SettledForm`. */
+const PACKED = 1;
 const { Promise, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, SafeMap } = primordials;
 
 /**
  * With the event that began to wait, which runs on when the promise is settled.
  * @type {Map<number, {resolve: Function, reject: Function, wrap: Function | undefined,
- *   event: number}>}
+ *   event: number, actor: number}>}
  */
 const waits = new SafeMap();
 let lastSlot = 0;
 let event = 0;
+let actor = 0;
 
 /** @returns {number} A number under which Rust can settle a promise. */
 export function open() {
@@ -30,19 +35,25 @@ export function close(_slot) {}
  */
 export function promiseOf(slot, wrap = undefined) {
   return new Promise((resolve, reject) => {
-    MapPrototypeSet(waits, slot, { resolve, reject, wrap, event });
+    MapPrototypeSet(waits, slot, { resolve, reject, wrap, event, actor });
   });
 }
 
-/** Takes from Rust what a slot is settled with. @param {number} slot */
-export function settle(slot) {
+/**
+ * Takes from Rust what a slot is settled with.
+ * @param {number} slot
+ * @param {number} form 1 if it is to be unpacked.
+ */
+export function settle(slot, form) {
   const wait = MapPrototypeGet(waits, slot);
   if (wait === undefined) return;
   MapPrototypeDelete(waits, slot);
   event = wait.event;
+  actor = wait.actor;
   let value;
   try {
     value = ops.op_pending_take(slot);
+    if (form === PACKED) value = unpack(value);
     if (wait.wrap !== undefined) value = wait.wrap(value);
   } catch (error) {
     markRemote(error);
@@ -61,7 +72,16 @@ export function currentEvent() {
   return event;
 }
 
-/** @param {number} id */
-export function setCurrentEvent(id) {
+/** @returns {number} The actor whose code runs, 0 if it is none. */
+export function currentActor() {
+  return actor;
+}
+
+/**
+ * @param {number} id
+ * @param {number} ofActor
+ */
+export function setCurrentEvent(id, ofActor) {
   event = id;
+  actor = ofActor;
 }

@@ -2,9 +2,12 @@
 
 import { primordials } from "ext:core/mod.js";
 import { DurableObject } from "ext:beryl/actor.js";
+import { isStub } from "ext:beryl/capability.js";
 import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { isTarget } from "ext:beryl/lent.js";
 
 const {
+  ArrayPrototypeSlice,
   FunctionPrototypeCall,
   ObjectHasOwn,
   ObjectPrototype,
@@ -39,17 +42,67 @@ export function callMethod(receiver, method, args, context) {
   const isEntrypoint = ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, receiver);
   const isActor = ObjectPrototypeIsPrototypeOf(DurableObject.prototype, receiver);
   if (!isEntrypoint && !isActor) return callPlain(receiver, method, args, context);
-  // What the instance holds itself is private; only the class is the interface.
-  if (
-    ObjectHasOwn(receiver, method) || !(method in receiver) ||
-    receiver[method] === ObjectPrototype[method]
-  ) {
-    throw missing(method);
-  }
+  if (isHidden(receiver, method)) throw missing(method);
   const member = receiver[method];
   if (args === undefined) return member;
   if (typeof member !== "function") throw new TypeError(`"${method}" is not a function.`);
   return ReflectApply(member, receiver, args);
+}
+
+/**
+ * A call through a path that begins at an entrypoint.
+ * @param {any} receiver
+ * @param {string[]} path
+ * @param {unknown[] | undefined} args
+ * @param {{env: object, ctx: object} | null} context As for `callMethod`.
+ */
+export function invokeEntry(receiver, path, args, context) {
+  const member = callMethod(receiver, path[0], undefined, context);
+  return invoke(member, ArrayPrototypeSlice(path, 1), args);
+}
+
+/**
+ * A call through a path that begins at something that is used by reference (RPC-9).
+ * @param {any} target
+ * @param {string[]} path Empty to call the target itself.
+ * @param {unknown[] | undefined} args Undefined to read a property.
+ */
+export function invoke(target, path, args) {
+  let object;
+  let member = target;
+  for (let i = 0; i < path.length; i++) {
+    object = member;
+    member = memberOf(object, path[i], path[i - 1]);
+  }
+  if (args === undefined) return member;
+  if (typeof member !== "function") {
+    throw new TypeError(`"${path[path.length - 1] ?? ""}" is not a function.`);
+  }
+  return ReflectApply(member, object, args);
+}
+
+/** What a caller may see of an object that is no entrypoint (RPC-4, RPC-5). */
+function memberOf(object, name, nameOfObject) {
+  // A stub of ours answers for itself.
+  if (isStub(object)) return object[name];
+  if (typeof object !== "function" && (typeof object !== "object" || object === null)) {
+    throw missing(nameOfObject ?? name);
+  }
+  if (!isTarget(object)) {
+    if (!ObjectHasOwn(object, name)) throw missing(name);
+    return object[name];
+  }
+  if (name === "dup" || name === "constructor") {
+    throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
+  }
+  if (isHidden(object, name)) throw missing(name);
+  return object[name];
+}
+
+/** What the instance holds itself is private; only the class is the interface. */
+function isHidden(object, name) {
+  return ObjectHasOwn(object, name) || !(name in object) ||
+    (name in ObjectPrototype && object[name] === ObjectPrototype[name]);
 }
 
 function callPlain(receiver, method, args, context) {
@@ -82,6 +135,7 @@ function callPlain(receiver, method, args, context) {
   return FunctionPrototypeCall(member, receiver, args[0], context.env, context.ctx);
 }
 
-function missing(method) {
-  return new TypeError(`The RPC receiver does not implement the method "${method}".`);
+/** @param {string} name @returns {TypeError} */
+export function missing(name) {
+  return new TypeError(`The RPC receiver does not implement the method "${name}".`);
 }

@@ -1,18 +1,21 @@
 // Stubs: what a worker holds to reach another entrypoint by `fetch` and by RPC.
 
 import { core, primordials } from "ext:core/mod.js";
+import { answerProbe, ENTRYPOINT, kProbe, registerMaker } from "ext:beryl/capability.js";
 import { currentEvent, open, promiseOf } from "ext:beryl/pending.js";
 import { requestParts } from "ext:beryl/request.js";
 import { nativeResponse } from "ext:beryl/response.js";
+import { makeProperty } from "ext:beryl/rpc_promise.js";
+import { sender } from "ext:beryl/rpc_stub.js";
 
 const { ops } = core;
 const {
   ObjectHasOwn,
   ObjectPrototype,
-  PromisePrototypeThen,
   PromiseReject,
   Proxy,
   ReflectGet,
+  SymbolDispose,
   SymbolToStringTag,
   TypeError,
 } = primordials;
@@ -49,18 +52,14 @@ export class Fetcher {
     return promise;
   }
 
-  static call(stub, method, args) {
-    const slot = open();
-    const promise = promiseOf(slot);
-    ops.op_stub_call(stub.#handle(), slot, method, args);
-    return promise;
+  /** Nothing to dispose of: an entrypoint is no live object. */
+  [SymbolDispose]() {
+    void this.#handle;
   }
 }
 
 const sendFetch = Fetcher.fetch;
-const sendCall = Fetcher.call;
 delete Fetcher.fetch;
-delete Fetcher.call;
 
 /**
  * @param {() => object} handle Gives the native handle; called at the first use.
@@ -70,7 +69,10 @@ delete Fetcher.call;
  */
 export function makeStub(handle, fields = undefined, prototype = Fetcher.prototype) {
   let native = null;
-  const target = new Fetcher(kInternal, () => native ??= handle());
+  const ready = () => native ??= handle();
+  const target = new Fetcher(kInternal, ready);
+  const reference = { type: "Fetcher", native: ready, isFixed: false };
+  const rpc = sender(ready);
   const members = {
     __proto__: null,
     ...fields,
@@ -81,11 +83,14 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
   return new Proxy(target, {
     __proto__: null,
     get(_, name) {
-      if (typeof name === "symbol") return ReflectGet(prototype, name);
+      if (typeof name === "symbol") {
+        if (name === kProbe) return answerProbe(reference);
+        return ReflectGet(prototype, name);
+      }
       if (ObjectHasOwn(members, name)) return members[name];
       // What every object has is the stub's own.
       if (name in ObjectPrototype) return ReflectGet(prototype, name);
-      return rpcMember(target, name);
+      return makeProperty(rpc, [name]);
     },
     getPrototypeOf: () => prototype,
     has: () => true,
@@ -95,13 +100,7 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
   });
 }
 
-/** A method to call, or a property to await. */
-function rpcMember(target, name) {
-  const member = (...args) => attempt(() => sendCall(target, name, args));
-  member.then = (resolve, reject) =>
-    PromisePrototypeThen(attempt(() => sendCall(target, name, undefined)), resolve, reject);
-  return member;
-}
+registerMaker(ENTRYPOINT, (handle) => makeStub(() => handle));
 
 /** What fails at once fails as a promise too. */
 function attempt(send) {

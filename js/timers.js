@@ -3,7 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { domException } from "ext:beryl/errors.js";
-import { currentEvent, setCurrentEvent } from "ext:beryl/pending.js";
+import { currentActor, currentEvent, setCurrentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const {
@@ -75,7 +75,7 @@ export function fireTimer(id) {
     MapPrototypeDelete(timers, id);
     finished++;
   }
-  setCurrentEvent(timer.event);
+  setCurrentEvent(timer.event, timer.actor);
   try {
     FunctionPrototypeApply(timer.callback, globalThis, timer.args);
   } catch (error) {
@@ -130,6 +130,7 @@ function start(name, callback, delay, args, isRepeated) {
     args,
     every: isRepeated ? ms : -1,
     event: currentEvent(),
+    actor: currentActor(),
   });
   ops.op_timers_start(id, ms);
   return id;

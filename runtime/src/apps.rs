@@ -39,7 +39,8 @@ impl Supervisors {
         argument: &Value,
     ) -> LocalBoxFuture<'static, Result<Value, Error>> {
         let arguments = Some(Serialized::of_text_argument(&argument.to_string()));
-        let reply = self.of(app).call(Call { method: method.into(), arguments });
+        let reply =
+            self.of(app).call(Call { method: Some(method.into()), arguments, ..Call::default() });
         Box::pin(async move {
             let answer = reply.await?.as_text();
             let answer = answer.and_then(|text| serde_json::from_str(&text).ok());

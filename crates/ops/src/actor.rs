@@ -6,13 +6,13 @@ use worker::actor_id::ActorId;
 use worker::error::{Error, Thrown};
 use worker::instance::ExportKind;
 
+use crate::capability::received;
 use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::request::v8_text;
-use crate::serialize::deserialize;
 
-/// What an actor is: `[class, props, id, name]`; `name` is null for an id without one and
-/// undefined where the id is a plain string.
+/// What an actor is: `[class, props, id, name, packed props]`; `name` is null for an id without
+/// one and undefined where the id is a plain string.
 #[op2]
 pub fn op_actor_describe<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -21,9 +21,9 @@ pub fn op_actor_describe<'s>(
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
     let actor = instance(state).actor(actor).ok_or_else(JsError::actor_gone)?;
     let class = v8_text(scope, &actor.identity.class);
-    let props = match &actor.identity.props {
-        Some(props) => deserialize(scope, &props.0)?,
-        None => v8::Object::new(scope).into(),
+    let [props, packed] = match &actor.identity.props {
+        Some(props) => received(scope, props)?,
+        None => [v8::Object::new(scope).into(), v8::undefined(scope).into()],
     };
     let (id, name) = match &actor.identity.id {
         Name::Text(text) => (v8_text(scope, text), v8::undefined(scope).into()),
@@ -35,7 +35,7 @@ pub fn op_actor_describe<'s>(
             (v8_text(scope, &id.hex()), name)
         }
     };
-    Ok(v8::Array::new_with_elements(scope, &[class, props, id, name]))
+    Ok(v8::Array::new_with_elements(scope, &[class, props, id, name, packed]))
 }
 
 /// Holds the actor's events back.

@@ -7,11 +7,12 @@ use deno_core::{OpState, op2, v8};
 use worker::error::{Error, Thrown};
 use worker::instance::{Instance, LogLevel};
 
+use crate::capability::{CapabilityHandle, received};
 use crate::error::JsError;
 use crate::request::v8_text;
-use crate::serialize::{deserialize, serialized};
+use crate::serialize::{Packing, serialized};
 
-/// The stateless entrypoint an event is for: `[export name, props]`.
+/// The stateless entrypoint an event is for: `[export name, props, packed props]`.
 #[op2]
 pub fn op_dispatch_entry<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -20,15 +21,15 @@ pub fn op_dispatch_entry<'s>(
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
     let entry = instance(state).entry(event).unwrap_or_default();
     let name = v8_text(scope, &entry.name);
-    let props = match &entry.props {
-        Some(props) => deserialize(scope, &props.0)?,
-        None => v8::Object::new(scope).into(),
+    let [props, packed] = match &entry.props {
+        Some(props) => received(scope, props)?,
+        None => [v8::Object::new(scope).into(), v8::undefined(scope).into()],
     };
-    Ok(v8::Array::new_with_elements(scope, &[name, props]))
+    Ok(v8::Array::new_with_elements(scope, &[name, props, packed]))
 }
 
-/// The call of an RPC event: `[method, arguments]`; arguments are undefined where a property
-/// is read.
+/// The call of an RPC event: `[method, arguments, packed arguments]`; both are undefined where
+/// a property is read.
 #[op2]
 pub fn op_dispatch_call<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -37,26 +38,57 @@ pub fn op_dispatch_call<'s>(
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
     let call = instance(state).take_call(event);
     let call = call.ok_or_else(|| JsError::from(Error::bug("an RPC event without a call")))?;
-    let method = v8_text(scope, &call.method);
-    let arguments = match &call.arguments {
-        Some(arguments) => deserialize(scope, &arguments.0)?,
-        None => v8::undefined(scope).into(),
+    let method = v8_text(scope, call.method.as_deref().unwrap_or_default());
+    let [arguments, packed] = match &call.arguments {
+        Some(arguments) => received(scope, arguments)?,
+        None => [v8::undefined(scope).into(); 2],
     };
-    Ok(v8::Array::new_with_elements(scope, &[method, arguments]))
+    Ok(v8::Array::new_with_elements(scope, &[method, arguments, packed]))
 }
 
-/// Answers an RPC event with a clone of the value.
+/// The call of an RPC event that is not for an entrypoint's own member: `[target, path,
+/// arguments, packed arguments]`, where target is the number of what was lent or 0 for the
+/// entrypoint.
+#[op2]
+pub fn op_dispatch_invoke<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    event: u32,
+) -> Result<v8::Local<'s, v8::Array>, JsError> {
+    let call = instance(state).take_call(event);
+    let call = call.ok_or_else(|| JsError::from(Error::bug("an RPC event without a call")))?;
+    let target = call.target.as_ref().map_or(0, |loan| loan.number());
+    let target = v8::Integer::new_from_unsigned(scope, target).into();
+    let names = call.path.iter().chain(&call.method);
+    let path: Vec<_> = names.map(|name| v8_text(scope, name)).collect();
+    let path = v8::Array::new_with_elements(scope, &path).into();
+    let [arguments, packed] = match &call.arguments {
+        Some(arguments) => received(scope, arguments)?,
+        None => [v8::undefined(scope).into(); 2],
+    };
+    Ok(v8::Array::new_with_elements(scope, &[target, path, arguments, packed]))
+}
+
+/// Answers an RPC event with a clone of the value; false if it must be packed first. The
+/// capability `disposer` goes with it although the value does not name it.
 #[op2(nofast, reentrant)]
 pub fn op_dispatch_return(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     event: u32,
     value: v8::Local<'_, v8::Value>,
-) -> Result<(), JsError> {
-    let value = serialized(scope, value)?;
+    #[cppgc] disposer: Option<&CapabilityHandle>,
+    is_packed: bool,
+) -> Result<bool, JsError> {
+    let Some(mut value) = serialized(scope, value, Packing::from(is_packed))? else {
+        return Ok(false);
+    };
+    if let Some(disposer) = disposer {
+        value = value.with(disposer.take()?);
+    }
     let instance = instance(&state.borrow());
     instance.answer_call(event, Ok(value));
-    Ok(())
+    Ok(true)
 }
 
 /// Answers any event with what its handler threw. An error that another worker threw was

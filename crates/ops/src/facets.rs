@@ -1,6 +1,5 @@
 //! `ctx.facets`: binding names to facets, starting, aborting and erasing them.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
@@ -10,10 +9,10 @@ use worker::facet::{self, ActorClass, Bound, FacetSlot};
 use worker::loader::WorkerSource;
 
 use crate::actor::reason;
+use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
 use crate::loader::LoadedHandle;
-use crate::serialize::serialized;
 use crate::stub;
 
 /// A facet's slot in JavaScript's hands, while its startup callback runs.
@@ -23,7 +22,7 @@ pub struct SlotHandle {
 
 /// A class for facets in JavaScript's hands.
 pub struct ClassHandle {
-    class: ActorClass,
+    pub(crate) class: ActorClass,
 }
 
 // SAFETY: nothing in a handle points into V8's heap, so there is nothing to trace.
@@ -131,25 +130,24 @@ pub fn op_facets_delete(
 }
 
 /// A class that the calling worker exports, with props.
-#[op2(reentrant)]
+#[op2]
 pub fn op_facets_own_class<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<RefCell<OpState>>,
+    state: &mut OpState,
     #[string] name: String,
-    props: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Object>, JsError> {
-    let source = WorkerSource::Own(Rc::downgrade(&instance(&state.borrow())));
-    class(scope, source, name, props)
+    #[cppgc] props: Option<&SerializedHandle>,
+) -> v8::Local<'s, v8::Object> {
+    class(scope, instance(state).source(), name, props)
 }
 
 /// A class that a dynamic worker exports, with props.
-#[op2(reentrant)]
+#[op2]
 pub fn op_facets_loaded_class<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] worker: &LoadedHandle,
     #[string] name: String,
-    props: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    #[cppgc] props: Option<&SerializedHandle>,
+) -> v8::Local<'s, v8::Object> {
     class(scope, WorkerSource::Loaded(Rc::clone(&worker.worker)), name, props)
 }
 
@@ -157,11 +155,11 @@ fn class<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     source: WorkerSource,
     name: String,
-    props: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Object>, JsError> {
-    let props = if props.is_undefined() { None } else { Some(serialized(scope, props)?) };
+    props: Option<&SerializedHandle>,
+) -> v8::Local<'s, v8::Object> {
+    let props = props.map(SerializedHandle::value);
     let class = ActorClass { source, name, props };
-    Ok(cppgc::make_cppgc_object(scope, ClassHandle { class }))
+    cppgc::make_cppgc_object(scope, ClassHandle { class })
 }
 
 fn parent(state: &OpState, actor: u32) -> Result<Rc<Actor>, JsError> {

@@ -6,6 +6,7 @@
 
 mod actor;
 mod body;
+mod capability;
 mod console;
 mod crypto;
 mod dispatch;
@@ -47,11 +48,19 @@ deno_core::extension!(
         body::op_body_write,
         body::op_body_close,
         body::op_body_fail,
+        capability::op_capability_of_stub,
+        capability::op_capability_of_class,
+        capability::op_capability_lend,
+        capability::op_capability_stub,
+        capability::op_capability_clone,
+        capability::op_capability_list,
+        capability::op_capability_open,
         console::op_console_write,
         crypto::op_crypto_random_values,
         crypto::op_crypto_random_uuid,
         dispatch::op_dispatch_entry,
         dispatch::op_dispatch_call,
+        dispatch::op_dispatch_invoke,
         dispatch::op_dispatch_return,
         dispatch::op_dispatch_fail,
         dispatch::op_dispatch_constructed,
@@ -96,6 +105,9 @@ deno_core::extension!(
         stub::op_stub_own,
         stub::op_stub_fetch,
         stub::op_stub_call,
+        stub::op_stub_call_path,
+        stub::op_stub_dup,
+        stub::op_stub_dispose,
         timers::op_timers_start,
         timers::op_timers_stop,
     ],
@@ -105,6 +117,7 @@ deno_core::extension!(
         "actor.js",
         "base64.js",
         "body.js",
+        "capability.js",
         "console.js",
         "crypto.js",
         "dispatch.js",
@@ -116,6 +129,7 @@ deno_core::extension!(
         "globals.js",
         "headers.js",
         "kv.js",
+        "lent.js",
         "loader.js",
         "main.js",
         "namespace.js",
@@ -123,6 +137,8 @@ deno_core::extension!(
         "request.js",
         "response.js",
         "rpc.js",
+        "rpc_promise.js",
+        "rpc_stub.js",
         "search_params.js",
         "sql.js",
         "storage.js",

@@ -12,10 +12,10 @@ use worker::limits::ENV_BYTES_MAX;
 use worker::loader::{Found, LoadedWorker, WorkerSource};
 use worker::stub::WorkerStub;
 
+use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
 use crate::request::v8_text;
-use crate::serialize::{deserialize, serialized};
 use crate::stub;
 
 /// A dynamic worker in JavaScript's hands.
@@ -50,14 +50,14 @@ pub fn op_loader_find<'s>(
 
 /// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `text`, `json`
 /// (contents are strings) and `data` (a `Uint8Array`).
-#[op2(nofast, reentrant)]
+#[op2(nofast)]
 pub fn op_loader_define(
     scope: &mut v8::PinScope<'_, '_>,
     #[cppgc] handle: &LoadedHandle,
     #[string] name: String,
     #[string] main_module: String,
     modules: v8::Local<'_, v8::Array>,
-    env: v8::Local<'_, v8::Value>,
+    #[cppgc] env: &SerializedHandle,
 ) -> Result<(), JsError> {
     let mut bundle = BTreeMap::new();
     for at in (0..modules.length()).step_by(3) {
@@ -72,8 +72,8 @@ pub fn op_loader_define(
         bundle.insert(name, module);
     }
     let bundle = Arc::new(check_bundle(main_module, bundle)?);
-    let env = serialized(scope, env)?;
-    let bytes = env.0.len();
+    let env = env.value();
+    let bytes = env.bytes.len();
     if bytes > ENV_BYTES_MAX {
         let message = format!(
             "Dynamic Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
@@ -96,19 +96,19 @@ pub fn op_loader_fail(
 }
 
 /// A handle to an entrypoint of a dynamic worker.
-#[op2(reentrant)]
+#[op2]
 pub fn op_loader_entrypoint<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] handle: &LoadedHandle,
     #[string] name: String,
-    props: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Object>, JsError> {
-    let props = if props.is_undefined() { None } else { Some(serialized(scope, props)?) };
+    #[cppgc] props: Option<&SerializedHandle>,
+) -> v8::Local<'s, v8::Object> {
+    let props = props.map(SerializedHandle::value);
     let source = WorkerSource::Loaded(Rc::clone(&handle.worker));
-    Ok(stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props }))))
+    stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
 }
 
-/// What the worker's `env` is made from: an object for a dynamic worker, else the text of a
+/// What the worker's `env` is made from: a packed value for a dynamic worker, else the text of a
 /// JSON object, to which the loader binding is added.
 #[op2]
 pub fn op_loader_env<'s>(
@@ -116,7 +116,10 @@ pub fn op_loader_env<'s>(
     state: &mut OpState,
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
     match &instance(state).code.env {
-        Env::Given(env) => deserialize(scope, &env.0),
+        Env::Given(env) => {
+            let env = SerializedHandle::new(env.clone());
+            Ok(cppgc::make_cppgc_object(scope, env).into())
+        }
         Env::Configured(vars) => {
             let json = serde_json::to_string(&**vars)
                 .map_err(|error| Error::bug(format!("vars: {error}")))?;

@@ -4,12 +4,14 @@ use deno_core::{OpState, cppgc, op2, v8};
 use worker::instance::Payload;
 
 use crate::body::bytes_to_v8;
+use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::response::ResponseHandle;
 use crate::serialize::deserialize;
 
-/// What promise `slot` is resolved with; throws what it is rejected with.
+/// What promise `slot` is resolved with; throws what it is rejected with. A value with
+/// capabilities comes as the handle it is unpacked from.
 #[op2]
 pub fn op_pending_take<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -21,7 +23,10 @@ pub fn op_pending_take<'s>(
         Payload::Undefined => v8::undefined(scope).into(),
         Payload::Null => v8::null(scope).into(),
         Payload::Bytes(bytes) => bytes_to_v8(scope, bytes).into(),
-        Payload::Serialized(value) => deserialize(scope, &value.0)?,
+        Payload::Serialized(value) if value.is_plain() => deserialize(scope, &value.bytes)?,
+        Payload::Serialized(value) => {
+            cppgc::make_cppgc_object(scope, SerializedHandle::new(value)).into()
+        }
         Payload::Response(response) => {
             cppgc::make_cppgc_object(scope, ResponseHandle::new(response)).into()
         }

@@ -3,10 +3,18 @@
 //! Instances of classes have no meaning elsewhere. Between workers they are refused, as the
 //! platform does (RPC-12); in storage they are stored as the plain objects they look like.
 
-use bytes::Bytes;
-use deno_core::v8::{self, ValueDeserializerHelper, ValueSerializerHelper};
-use worker::entrypoint::Serialized;
+use std::cell::RefCell;
+use std::rc::Rc;
 
+use bytes::Bytes;
+use deno_core::cppgc;
+use deno_core::v8::{self, ValueDeserializerHelper, ValueSerializerHelper};
+use worker::capability::Capability;
+use worker::entrypoint::Serialized;
+use worker::error::Error;
+use worker::limits::RPC_BYTES_MAX;
+
+use crate::capability::CapabilityHandle;
 use crate::error::JsError;
 
 /// What becomes of an instance of a class.
@@ -27,10 +35,17 @@ pub fn serialize(
     value: v8::Local<'_, v8::Value>,
     instances: Instances,
 ) -> Result<Bytes, JsError> {
+    let plain = plain_prototype(scope);
+    write(scope, value, Delegate { instances, plain, capabilities: None })
+}
+
+fn write(
+    scope: &mut v8::PinScope<'_, '_>,
+    value: v8::Local<'_, v8::Value>,
+    delegate: Delegate,
+) -> Result<Bytes, JsError> {
     v8::tc_scope!(let caught, scope);
     let context = caught.get_current_context();
-    let plain = plain_prototype(caught);
-    let delegate = Delegate { instances, plain };
     let serializer = v8::ValueSerializer::new(caught, Box::new(delegate));
     serializer.write_header();
     match serializer.write_value(context, value) {
@@ -53,30 +68,96 @@ pub fn deserialize<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: &[u8],
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
+    read(scope, bytes, Arrived { objects: None })
+}
+
+/// As [`deserialize`], with the objects that stand for the capabilities of the value.
+///
+/// # Errors
+/// As [`deserialize`], and when the value refers to an object that is not there.
+pub fn deserialize_with<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+    objects: v8::Local<'s, v8::Array>,
+) -> Result<v8::Local<'s, v8::Value>, JsError> {
+    let objects = Some(v8::Global::new(scope, objects));
+    read(scope, bytes, Arrived { objects })
+}
+
+fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+    arrived: Arrived,
+) -> Result<v8::Local<'s, v8::Value>, JsError> {
     let context = scope.get_current_context();
     let damaged = || JsError::DataClone("Unable to deserialize cloned data.".into());
     v8::tc_scope!(let caught, scope);
-    let deserializer = v8::ValueDeserializer::new(caught, Box::new(NoHostObjects), bytes);
+    let deserializer = v8::ValueDeserializer::new(caught, Box::new(arrived), bytes);
     if deserializer.read_header(context) != Some(true) {
         return Err(damaged());
     }
     deserializer.read_value(context).ok_or_else(damaged)
 }
 
-/// A clone as the worker room carries it.
+/// What was done to a value before it is cloned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Nothing yet: most values need nothing.
+    Plain,
+    /// Handles of capabilities stand for what bytes cannot carry.
+    Packed,
+}
+
+impl From<bool> for Packing {
+    fn from(is_packed: bool) -> Packing {
+        if is_packed { Packing::Packed } else { Packing::Plain }
+    }
+}
+
+/// A clone as the worker room carries it; `None` if the value must be packed first.
 ///
 /// # Errors
-/// As [`serialize`].
+/// As [`serialize`], for a packed value; and for one that is too large (RPC-10).
 pub fn serialized(
     scope: &mut v8::PinScope<'_, '_>,
     value: v8::Local<'_, v8::Value>,
+    packing: Packing,
+) -> Result<Option<Serialized>, JsError> {
+    let value = match packing {
+        Packing::Plain => match serialize(scope, value, Instances::Refuse) {
+            Ok(bytes) => Serialized::plain(bytes),
+            Err(_) => return Ok(None),
+        },
+        Packing::Packed => serialize_packed(scope, value)?,
+    };
+    let size = value.bytes.len();
+    if size > RPC_BYTES_MAX {
+        let message = format!(
+            "Serialized RPC arguments or return values are limited to 32MiB, but the size of \
+             this value was: {size} bytes."
+        );
+        return Err(Error::app_code("Error", message).into());
+    }
+    Ok(Some(value))
+}
+
+fn serialize_packed(
+    scope: &mut v8::PinScope<'_, '_>,
+    value: v8::Local<'_, v8::Value>,
 ) -> Result<Serialized, JsError> {
-    serialize(scope, value, Instances::Refuse).map(Serialized)
+    let found = Rc::new(RefCell::new(Vec::new()));
+    let plain = plain_prototype(scope);
+    let capabilities = Some(Rc::clone(&found));
+    let delegate = Delegate { instances: Instances::Refuse, plain, capabilities };
+    let bytes = write(scope, value, delegate)?;
+    Ok(Serialized::new(bytes, found.take()))
 }
 
 struct Delegate {
     instances: Instances,
     plain: Option<v8::Global<v8::Value>>,
+    /// Where capabilities go; `None` where there can be none.
+    capabilities: Option<Rc<RefCell<Vec<Capability>>>>,
 }
 
 impl v8::ValueSerializerImpl for Delegate {
@@ -109,8 +190,17 @@ impl v8::ValueSerializerImpl for Delegate {
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         object: v8::Local<'s, v8::Object>,
-        _serializer: &dyn ValueSerializerHelper,
+        serializer: &dyn ValueSerializerHelper,
     ) -> Option<bool> {
+        if let Some(found) = &self.capabilities
+            && let Some(handle) =
+                cppgc::try_unwrap_cppgc_object::<CapabilityHandle>(scope, object.into())
+        {
+            let mut found = found.borrow_mut();
+            serializer.write_uint32(u32::try_from(found.len()).ok()?);
+            found.push(handle.take().ok()?);
+            return Some(true);
+        }
         let name = object.get_constructor_name().to_rust_string_lossy(scope);
         let text = format!(
             "Could not serialize object of type \"{name}\". This type does not support \
@@ -123,9 +213,33 @@ impl v8::ValueSerializerImpl for Delegate {
     }
 }
 
-struct NoHostObjects;
+/// What became of the capabilities of a value, by their numbers.
+struct Arrived {
+    objects: Option<v8::Global<v8::Array>>,
+}
 
-impl v8::ValueDeserializerImpl for NoHostObjects {}
+impl v8::ValueDeserializerImpl for Arrived {
+    fn read_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        deserializer: &dyn ValueDeserializerHelper,
+    ) -> Option<v8::Local<'s, v8::Object>> {
+        let mut number = 0;
+        let objects = self.objects.as_ref().filter(|_| deserializer.read_uint32(&mut number));
+        let object = objects.and_then(|objects| {
+            let objects = v8::Local::new(scope, objects);
+            let object = objects.get_index(scope, number)?;
+            v8::Local::<v8::Object>::try_from(object).ok()
+        });
+        if object.is_none()
+            && let Some(message) = v8::String::new(scope, "Unable to deserialize cloned data.")
+        {
+            let exception = v8::Exception::error(scope, message);
+            scope.throw_exception(exception);
+        }
+        object
+    }
+}
 
 fn plain_prototype(scope: &mut v8::PinScope<'_, '_>) -> Option<v8::Global<v8::Value>> {
     let prototype = v8::Object::new(scope).get_prototype(scope)?;

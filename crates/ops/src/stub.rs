@@ -7,19 +7,32 @@ use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use http::Method;
 use worker::actor_id::ActorId;
 use worker::entrypoint::{Call, Entrypoint};
+use worker::error::Error;
 use worker::event::Entry;
-use worker::loader::WorkerSource;
 use worker::message::Request;
 use worker::stub::{self, ActorStub, WorkerStub};
 
+use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::response::{body_of, header_map};
-use crate::serialize::serialized;
+use crate::serialize::{Packing, serialized};
 
 /// An entrypoint that JavaScript holds a handle on.
 pub struct StubHandle {
-    pub(crate) target: Rc<dyn Entrypoint>,
+    /// `None` once it was disposed.
+    target: RefCell<Option<Rc<dyn Entrypoint>>>,
+}
+
+impl StubHandle {
+    /// What it is a handle on.
+    ///
+    /// # Errors
+    /// After the handle was disposed.
+    pub(crate) fn target(&self) -> Result<Rc<dyn Entrypoint>, JsError> {
+        let target = self.target.borrow().clone();
+        target.ok_or_else(|| Error::app_code("Error", DISPOSED).into())
+    }
 }
 
 // SAFETY: nothing in a handle points into V8's heap, so there is nothing to trace.
@@ -36,7 +49,7 @@ pub(crate) fn handle<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     target: Rc<dyn Entrypoint>,
 ) -> v8::Local<'s, v8::Object> {
-    cppgc::make_cppgc_object(scope, StubHandle { target })
+    cppgc::make_cppgc_object(scope, StubHandle { target: RefCell::new(Some(target)) })
 }
 
 /// A handle to the actor of class `class` whose id is these hex digits.
@@ -54,16 +67,16 @@ pub fn op_stub_actor<'s>(
 }
 
 /// A handle to an export of the calling worker, with props.
-#[op2(reentrant)]
+#[op2]
 pub fn op_stub_own<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<RefCell<OpState>>,
+    state: &mut OpState,
     #[string] name: String,
-    props: v8::Local<'s, v8::Value>,
-) -> Result<v8::Local<'s, v8::Object>, JsError> {
-    let source = WorkerSource::Own(Rc::downgrade(&instance(&state.borrow())));
-    let props = if props.is_undefined() { None } else { Some(serialized(scope, props)?) };
-    Ok(handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props }))))
+    #[cppgc] props: Option<&SerializedHandle>,
+) -> v8::Local<'s, v8::Object> {
+    let source = instance(state).source();
+    let props = props.map(SerializedHandle::value);
+    handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
 }
 
 /// Sends a `fetch` event on behalf of event `current`; promise `slot` gets a response handle.
@@ -102,11 +115,12 @@ pub fn op_stub_fetch(
                 .ok_or_else(|| JsError::type_error("Invalid request body."))?,
         },
     };
-    stub::send_fetch(&instance, slot, Rc::clone(&stub.target), request);
+    stub::send_fetch(&instance, slot, stub.target()?, request);
     Ok(())
 }
 
 /// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property.
+/// False if nothing was sent because the arguments must be packed first.
 #[op2(nofast, reentrant)]
 pub fn op_stub_call(
     scope: &mut v8::PinScope<'_, '_>,
@@ -115,14 +129,68 @@ pub fn op_stub_call(
     slot: u32,
     #[string] method: String,
     arguments: v8::Local<'_, v8::Value>,
-) -> Result<(), JsError> {
-    let arguments =
-        if arguments.is_undefined() { None } else { Some(serialized(scope, arguments)?) };
-    let call = Call { method, arguments };
+    is_packed: bool,
+) -> Result<bool, JsError> {
+    let arguments = match arguments.is_undefined() {
+        true => None,
+        false => match serialized(scope, arguments, Packing::from(is_packed))? {
+            None => return Ok(false),
+            arguments => arguments,
+        },
+    };
+    let call = Call { method: Some(method), arguments, ..Call::default() };
     let instance = instance(&state.borrow());
-    stub::send_call(&instance, slot, Rc::clone(&stub.target), call);
-    Ok(())
+    stub::send_call(&instance, slot, stub.target()?, call);
+    Ok(true)
 }
+
+/// As [`op_stub_call`], through a path of properties; an empty path calls the target itself.
+#[op2(nofast, reentrant)]
+pub fn op_stub_call_path(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] stub: &StubHandle,
+    slot: u32,
+    path: v8::Local<'_, v8::Array>,
+    arguments: v8::Local<'_, v8::Value>,
+    is_packed: bool,
+) -> Result<bool, JsError> {
+    let arguments = match arguments.is_undefined() {
+        true => None,
+        false => match serialized(scope, arguments, Packing::from(is_packed))? {
+            None => return Ok(false),
+            arguments => arguments,
+        },
+    };
+    let mut path = names(scope, path);
+    let call = Call { method: path.pop(), path, arguments, target: None };
+    let instance = instance(&state.borrow());
+    stub::send_call(&instance, slot, stub.target()?, call);
+    Ok(true)
+}
+
+/// Another handle on what a stub is a handle on.
+#[op2]
+pub fn op_stub_dup<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] stub: &StubHandle,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    Ok(handle(scope, stub.target()?))
+}
+
+/// Gives a handle up; one that was given up already is no error.
+#[op2(fast)]
+pub fn op_stub_dispose(#[cppgc] stub: &StubHandle) {
+    stub.target.take();
+}
+
+fn names(scope: &mut v8::PinScope<'_, '_>, list: v8::Local<'_, v8::Array>) -> Vec<String> {
+    let names = (0..list.length()).filter_map(|at| list.get_index(scope, at));
+    names.map(|name| name.to_rust_string_lossy(scope)).collect()
+}
+
+/// The platform's words for the use of a stub after its disposal (RPC-23).
+const DISPOSED: &str = "RPC stub used after being disposed.";
 
 /// Event numbers use all 32 bits, and -1 means none.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

@@ -5,8 +5,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::capability::Capability;
 use crate::error::Error;
+use crate::live::Loan;
 use crate::message::{Request, Response};
 
 /// What an event answers, once its output gate lets it go.
@@ -15,11 +20,49 @@ use crate::message::{Request, Response};
 /// stop a handler.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
-/// A value in V8's structured-clone wire format, without capabilities.
+/// A value in V8's structured-clone wire format, and the capabilities it refers to by number.
 #[derive(Debug, Clone)]
-pub struct Serialized(pub bytes::Bytes);
+pub struct Serialized {
+    /// The value.
+    pub bytes: Bytes,
+    /// Most values have none.
+    capabilities: Option<Arc<[Capability]>>,
+}
 
 impl Serialized {
+    /// A value that refers to `capabilities`.
+    #[must_use]
+    pub fn new(bytes: Bytes, capabilities: Vec<Capability>) -> Serialized {
+        let capabilities = (!capabilities.is_empty()).then(|| capabilities.into());
+        Serialized { bytes, capabilities }
+    }
+
+    /// The same value with one more capability, which it does not name.
+    #[must_use]
+    pub fn with(self, capability: Capability) -> Serialized {
+        let mut capabilities = self.capabilities().to_vec();
+        capabilities.push(capability);
+        Serialized::new(self.bytes, capabilities)
+    }
+
+    /// A value without capabilities.
+    #[must_use]
+    pub fn plain(bytes: Bytes) -> Serialized {
+        Serialized { bytes, capabilities: None }
+    }
+
+    /// True if the bytes are all of it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.capabilities.is_none()
+    }
+
+    /// What the value refers to, in the order of the numbers.
+    #[must_use]
+    pub fn capabilities(&self) -> &[Capability] {
+        self.capabilities.as_deref().unwrap_or_default()
+    }
+
     /// One string as the only argument of a call, in V8's wire format: version 15, a dense
     /// array of one UTF-8 string.
     #[must_use]
@@ -33,13 +76,13 @@ impl Serialized {
         bytes.push(length as u8);
         bytes.extend_from_slice(text.as_bytes());
         bytes.extend_from_slice(&[b'$', 0, 1]);
-        Serialized(bytes.into())
+        Serialized::plain(bytes.into())
     }
 
     /// The string this is, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
-        let mut bytes = self.0.strip_prefix(&[0xff])?;
+        let mut bytes = self.bytes.strip_prefix(&[0xff])?;
         varint(&mut bytes)?;
         // V8 pads so that two-byte strings are aligned.
         while let [0, rest @ ..] = bytes {
@@ -75,12 +118,24 @@ fn varint(bytes: &mut &[u8]) -> Option<usize> {
 }
 
 /// One RPC event: a method call, or the reading of a property.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Call {
-    /// The method or property name.
-    pub method: String,
+    /// The method or property name; `None` calls a function that was lent.
+    pub method: Option<String>,
+    /// The properties through which the method is reached; most often none.
+    pub path: Vec<String>,
+    /// The object it is for, if it is not for an entrypoint.
+    pub target: Option<Arc<Loan>>,
     /// The arguments as one serialized array; `None` reads the property instead.
     pub arguments: Option<Serialized>,
+}
+
+impl Call {
+    /// True if it is for a member of an entrypoint itself, as most calls are.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.target.is_none() && self.path.is_empty()
+    }
 }
 
 /// A place that takes events (`spec/workers.md` §1.8, §3.6).
@@ -90,6 +145,14 @@ pub trait Entrypoint {
 
     /// Delivers an RPC event.
     fn call(&self, call: Call) -> Reply<Serialized>;
+
+    /// What refers to this entrypoint in a message.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, in the platform's words.
+    fn capability(&self) -> Result<Capability, &'static str> {
+        Err("This stub cannot be sent to another worker.")
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +161,7 @@ mod tests {
 
     #[test]
     fn strings_are_read_in_every_form_v8_writes_them() {
-        let text = |bytes: &'static [u8]| Serialized(bytes.into()).as_text();
+        let text = |bytes: &'static [u8]| Serialized::plain(bytes.into()).as_text();
         assert_eq!(text(b"\xff\x0f\"\x02h\xe9").as_deref(), Some("h\u{e9}"));
         assert_eq!(text(b"\xff\x0fS\x03\xe2\x82\xac").as_deref(), Some("\u{20ac}"));
         assert_eq!(text(b"\xff\x0f\0c\x02\xac\x20").as_deref(), Some("\u{20ac}"));
@@ -109,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_long_argument_has_a_long_length() {
-        let bytes = Serialized::of_text_argument(&"x".repeat(300)).0;
+        let bytes = Serialized::of_text_argument(&"x".repeat(300)).bytes;
         assert_eq!(&bytes[..7], [0xff, 15, b'A', 1, b'S', 0xac, 2]);
         assert_eq!(bytes.len(), 7 + 300 + 3);
     }

@@ -90,6 +90,15 @@ impl Event {
     }
 }
 
+/// What a promise is settled with looks like to JavaScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettledForm {
+    /// The value itself.
+    Plain = 0,
+    /// A value with capabilities, which JavaScript must unpack.
+    Packed = 1,
+}
+
 /// A call of the isolate's dispatch function. The numbers are the protocol with the
 /// JavaScript that drives an isolate from within.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +110,15 @@ pub enum Delivery {
     /// `(event, actor)`.
     Construct(u32, u32),
     /// A promise that waits under this number can be settled.
-    Settle(u32),
+    Settle(u32, SettledForm),
     /// A timer is due.
     Timer(u32),
     /// This actor is gone; its instance may be collected.
     Forget(u32),
+    /// `(event, actor)`: an RPC call of something else than an entrypoint's own member.
+    Invoke(u32, u32),
+    /// Nobody holds the object of this number any longer.
+    Returned(u32),
 }
 
 impl Delivery {
@@ -116,9 +129,11 @@ impl Delivery {
             Delivery::Fetch(event, actor) => (0, event, actor),
             Delivery::Call(event, actor) => (1, event, actor),
             Delivery::Construct(event, actor) => (2, event, actor),
-            Delivery::Settle(slot) => (3, slot, 0),
+            Delivery::Settle(slot, form) => (3, slot, form as u32),
             Delivery::Timer(timer) => (4, timer, 0),
             Delivery::Forget(actor) => (5, actor, 0),
+            Delivery::Invoke(event, actor) => (6, event, actor),
+            Delivery::Returned(number) => (7, number, 0),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use crate::actor::{Actor, Identity, Name};
+use crate::capability::{Capability, OF_FACET};
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -198,6 +199,10 @@ impl Deliver for FacetSlot {
             *self.state.borrow_mut() = State::Broken(error);
         }
         actor.deliver(kind);
+    }
+
+    fn capability(&self) -> Result<Capability, &'static str> {
+        Err(OF_FACET)
     }
 }
 

@@ -15,13 +15,14 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 
 use crate::actor::Actor;
-use crate::code::WorkerCode;
+use crate::code::{Env, WorkerCode};
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
-use crate::event::{Delivery, Entry, Event, EventKind, Outgoing};
+use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
 use crate::event_table::{EVENTS_MAX, EventTable};
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
-use crate::loader::LoaderNamespace;
+use crate::live::Loan;
+use crate::loader::{LoaderNamespace, WorkerSource};
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
 use crate::worker::Worker;
@@ -42,6 +43,8 @@ pub struct Instance {
     scheduled: Cell<bool>,
     /// Promises that wait for something outside of the isolate.
     deferred: Cell<usize>,
+    /// Objects that others hold.
+    lent: Cell<usize>,
 }
 
 /// What a promise of an isolate is settled with.
@@ -95,6 +98,7 @@ impl Instance {
             loader: OnceCell::new(),
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
+            lent: Cell::new(0),
         }
     }
 
@@ -113,6 +117,15 @@ impl Instance {
     #[must_use]
     pub fn worker(&self) -> Option<Rc<Worker>> {
         self.worker.get().and_then(Weak::upgrade)
+    }
+
+    /// How its own exports are reached.
+    #[must_use]
+    pub fn source(self: &Rc<Self>) -> WorkerSource {
+        match self.code.env {
+            Env::Configured(_) => WorkerSource::Configured(Rc::clone(&self.shard)),
+            Env::Given(_) => WorkerSource::Own(Rc::downgrade(self)),
+        }
     }
 
     /// The loader binding's namespace of this worker (WL-5).
@@ -142,8 +155,9 @@ impl Instance {
             None if event.entry.is_default() => 0,
             None => NAMED_ENTRY,
         };
-        let delivery = match event.kind {
+        let delivery = match &event.kind {
             EventKind::Fetch(..) => Delivery::Fetch,
+            EventKind::Call(Some(call), _) if !call.is_direct() => Delivery::Invoke,
             EventKind::Call(..) => Delivery::Call,
             EventKind::Construct => Delivery::Construct,
         };
@@ -176,13 +190,16 @@ impl Instance {
     pub(crate) fn next_delivery(&self) -> Option<Delivery> {
         loop {
             let next = self.inbox.borrow_mut().pop_front();
-            let (Delivery::Fetch(event, actor) | Delivery::Call(event, actor)) = (match next {
+            let (Delivery::Fetch(event, actor)
+            | Delivery::Call(event, actor)
+            | Delivery::Invoke(event, actor)) = (match next {
                 None => {
                     self.scheduled.set(false);
                     return None;
                 }
                 Some(delivery) => delivery,
-            }) else {
+            })
+            else {
                 return next;
             };
             let Some(actor) = self.actor(actor).filter(|actor| actor.is_waiting()) else {
@@ -235,6 +252,7 @@ impl Instance {
             && self.inbox.borrow().is_empty()
             && self.timers.borrow().is_empty()
             && self.deferred.get() == 0
+            && self.lent.get() == 0
     }
 
     /// Stops everything that could still reach the isolate.
@@ -286,6 +304,23 @@ impl Instance {
     #[must_use]
     pub fn entry(&self, event: u32) -> Option<Entry> {
         Some(self.events.borrow().find(event)?.entry.clone())
+    }
+
+    /// Lends an object to others under a number that the isolate chose, in the name of actor
+    /// `actor` or, for 0, of none.
+    #[must_use]
+    pub fn lend(&self, number: u32, actor: u32) -> Loan {
+        self.lent.set(self.lent.get() + 1);
+        // Nothing can be lent while the worker starts; 0 is the id of none.
+        let worker = self.worker().map_or(0, |worker| worker.id());
+        let token = self.actor(actor).map_or(0, |actor| actor.token());
+        Loan::new(&self.shard, worker, token, number)
+    }
+
+    /// Nobody holds an object any longer.
+    pub(crate) fn returned(&self, number: u32) {
+        self.lent.set(self.lent.get().saturating_sub(1));
+        self.queue(Delivery::Returned(number));
     }
 
     /// Settles a `fetch` event.
@@ -347,8 +382,12 @@ impl Instance {
 
     /// Settles promise `slot`.
     pub fn settle(&self, slot: u32, result: Result<Payload, Error>) {
+        let form = match &result {
+            Ok(Payload::Serialized(value)) if !value.is_plain() => SettledForm::Packed,
+            _ => SettledForm::Plain,
+        };
         self.settled.borrow_mut().insert(slot, result);
-        self.queue(Delivery::Settle(slot));
+        self.queue(Delivery::Settle(slot, form));
         self.shard.pump();
     }
 

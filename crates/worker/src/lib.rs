@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod actor_id;
 pub mod body;
+pub mod capability;
 pub mod code;
 pub mod entrypoint;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod facet_index;
 pub mod gate;
 pub mod instance;
 pub mod limits;
+pub mod live;
 pub mod loader;
 pub mod message;
 pub mod namespace;

@@ -10,6 +10,9 @@ pub const CODE_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a worker's serialized `env` (WL-28).
 pub const ENV_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of the arguments or the result of one RPC call (RPC-10).
+pub const RPC_BYTES_MAX: usize = 32 << 20;
+
 /// Bytes of a facet's name (FA-5).
 pub const FACET_NAME_BYTES_MAX: usize = 256;
 

@@ -38,7 +38,9 @@ enum State {
 /// A worker whose exports can be used.
 #[derive(Clone)]
 pub enum WorkerSource {
-    /// The worker that asks.
+    /// The configured worker; whatever isolate it has on this shard.
+    Configured(Rc<Shard>),
+    /// The dynamic worker that asks.
     Own(Weak<Instance>),
     /// A dynamic worker.
     Loaded(Rc<LoadedWorker>),
@@ -192,6 +194,10 @@ impl WorkerSource {
     pub fn with_worker(&self, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
         match self {
             WorkerSource::Loaded(loaded) => loaded.with_worker(f),
+            WorkerSource::Configured(shard) => match shard.running_main() {
+                Some(worker) => f(Ok(worker)),
+                None => shard.outside(|shard| f(shard.main_worker())),
+            },
             WorkerSource::Own(instance) => {
                 let worker = instance.upgrade().and_then(|instance| instance.worker());
                 f(worker.ok_or_else(|| Error::reset("The worker is no longer running.")));

@@ -153,15 +153,18 @@ impl Shard {
         match letter {
             Letter::Task(task) => task(self),
             Letter::Durable(token, commit) => {
-                let actor = self.tokens.borrow().get(&token).and_then(Weak::upgrade);
-                if let Some(actor) = actor {
+                if let Some(actor) = self.actor_of_token(token) {
                     actor.durable(commit);
                 }
             }
             Letter::Poll(id) => {
-                let worker = self.workers.borrow().get(&id).and_then(Weak::upgrade);
-                if let Some(worker) = worker {
+                if let Some(worker) = self.worker(id) {
                     self.inside(|_| worker.poll());
+                }
+            }
+            Letter::Returned(id, number) => {
+                if let Some(worker) = self.worker(id) {
+                    worker.instance.returned(number);
                 }
             }
         }
@@ -267,13 +270,17 @@ impl Shard {
         if self.is_stopping.get() {
             return Err(Error::OverloadShutdown);
         }
-        let running = self.main.borrow().clone();
-        if let Some(worker) = running.filter(|worker| worker.is_alive()) {
+        if let Some(worker) = self.running_main() {
             return Ok(worker);
         }
         let worker = Worker::start(self, &self.config.main)?;
         *self.main.borrow_mut() = Some(Rc::clone(&worker));
         Ok(worker)
+    }
+
+    /// The configured worker of the process, if this shard runs it already.
+    pub(crate) fn running_main(&self) -> Option<Rc<Worker>> {
+        self.main.borrow().clone().filter(|worker| worker.is_alive())
     }
 
     /// Starts the configured worker before the first event needs it.
@@ -344,6 +351,16 @@ impl Shard {
 
     pub(crate) fn register(&self, worker: &Rc<Worker>) {
         self.workers.borrow_mut().insert(worker.id(), Rc::downgrade(worker));
+    }
+
+    /// A worker of this shard that is not gone.
+    pub(crate) fn worker(&self, id: u64) -> Option<Rc<Worker>> {
+        self.workers.borrow().get(&id).and_then(Weak::upgrade)
+    }
+
+    /// An actor of this shard that is not gone.
+    pub(crate) fn actor_of_token(&self, token: u64) -> Option<Rc<Actor>> {
+        self.tokens.borrow().get(&token).and_then(Weak::upgrade)
     }
 
     /// Takes over the isolate of a worker that is gone, to drop it where that is safe.

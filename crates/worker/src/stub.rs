@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 
 use crate::actor_id::ActorId;
+use crate::capability::{Capability, OF_DYNAMIC_WORKER};
 use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use crate::error::Error;
 use crate::event::{Answer, Entry, Event, EventKind};
@@ -35,6 +36,9 @@ pub struct MainStub {
 pub(crate) trait Deliver {
     /// Takes an event whose answer has a way back.
     fn deliver(&self, kind: EventKind);
+
+    /// As [`Entrypoint::capability`].
+    fn capability(&self) -> Result<Capability, &'static str>;
 }
 
 impl<T: Deliver> Entrypoint for T {
@@ -48,6 +52,10 @@ impl<T: Deliver> Entrypoint for T {
         let (answer, reply) = reply();
         self.deliver(EventKind::Call(Some(call), answer));
         reply
+    }
+
+    fn capability(&self) -> Result<Capability, &'static str> {
+        Deliver::capability(self)
     }
 }
 
@@ -126,6 +134,10 @@ impl Entrypoint for ActorStub {
         self.send(EventKind::Call(Some(call), answer));
         reply
     }
+
+    fn capability(&self) -> Result<Capability, &'static str> {
+        Ok(Capability::Actor { class: (*self.class).into(), id: self.id.clone() })
+    }
 }
 
 impl WorkerStub {
@@ -143,6 +155,13 @@ impl Deliver for WorkerStub {
             Ok(worker) => worker.instance.deliver(Event { actor: None, entry, kind }),
             Err(error) => Event { actor: None, entry, kind }.fail(error),
         });
+    }
+
+    fn capability(&self) -> Result<Capability, &'static str> {
+        match self.source {
+            WorkerSource::Configured(_) => Ok(Capability::Service(self.entry.clone())),
+            WorkerSource::Own(_) | WorkerSource::Loaded(_) => Err(OF_DYNAMIC_WORKER),
+        }
     }
 }
 
@@ -163,6 +182,10 @@ impl Deliver for MainStub {
                 Err(error) => event.fail(error),
             }
         });
+    }
+
+    fn capability(&self) -> Result<Capability, &'static str> {
+        Ok(Capability::Service(Entry::default()))
     }
 }
 

@@ -12,6 +12,12 @@ use crate::shard::Shard;
 /// Work that runs on the shard's thread.
 pub type Task = Box<dyn FnOnce(&Rc<Shard>) + Send>;
 
+impl std::fmt::Debug for WakeQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WakeQueue").finish_non_exhaustive()
+    }
+}
+
 /// A shard's letter box. Posting never blocks for long and never loses a letter.
 #[derive(Default)]
 pub struct WakeQueue {
@@ -27,6 +33,8 @@ pub enum Letter {
     Durable(u64, Result<u64, storage::Error>),
     /// The engine of this worker wants to be polled.
     Poll(u64),
+    /// Nobody holds this object of this worker any longer; see [`crate::live`].
+    Returned(u64, u32),
 }
 
 impl WakeQueue {

@@ -1,0 +1,99 @@
+//! Capabilities: what travels beside the bytes of a message because bytes cannot carry it
+//! (`spec/workers.md` §1.6, §6.3).
+//!
+//! A capability can cross shards, be kept, and be sent again; where it arrives it becomes a
+//! handle of that shard. Having one is the permission to use it: none can be made of bytes.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::actor_id::ActorId;
+use crate::entrypoint::{Entrypoint, Serialized};
+use crate::event::Entry;
+use crate::facet::ActorClass;
+use crate::live::{LiveStub, Loan};
+use crate::loader::WorkerSource;
+use crate::shard::Shard;
+use crate::stub::{ActorStub, WorkerStub};
+
+/// Something a message refers to.
+#[derive(Debug, Clone)]
+pub enum Capability {
+    /// An entrypoint of the configured worker, which every shard runs.
+    Service(Entry),
+    /// A Durable Object.
+    Actor {
+        /// Its class.
+        class: Arc<str>,
+        /// Its id.
+        id: ActorId,
+    },
+    /// A class of the configured worker that facets can be made of.
+    Class {
+        /// The export's name.
+        name: Arc<str>,
+        /// `ctx.props` of the actors made of it.
+        props: Option<Serialized>,
+    },
+    /// A function or an object of a running isolate.
+    Live(Arc<Loan>),
+}
+
+/// A capability that arrived on a shard.
+pub enum Arrived {
+    /// Something that takes events.
+    Entrypoint(Rc<dyn Entrypoint>),
+    /// A class.
+    Class(ActorClass),
+    /// A live object.
+    Live(LiveStub),
+}
+
+impl Capability {
+    /// Makes it usable on a shard.
+    #[must_use]
+    pub fn arrive(&self, shard: &Rc<Shard>) -> Arrived {
+        match self {
+            Capability::Service(entry) => {
+                let source = WorkerSource::Configured(Rc::clone(shard));
+                Arrived::Entrypoint(Rc::new(WorkerStub::new(source, entry.clone())))
+            }
+            Capability::Actor { class, id } => {
+                let stub = ActorStub::new(Rc::clone(shard), (**class).into(), id.clone());
+                Arrived::Entrypoint(Rc::new(stub))
+            }
+            Capability::Class { name, props } => Arrived::Class(ActorClass {
+                source: WorkerSource::Configured(Rc::clone(shard)),
+                name: name.to_string(),
+                props: props.clone(),
+            }),
+            Capability::Live(loan) => {
+                Arrived::Live(LiveStub::new(Rc::clone(shard), Arc::clone(loan)))
+            }
+        }
+    }
+}
+
+impl ActorClass {
+    /// What refers to this class in a message.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, in the platform's words: it belongs to a dynamic worker.
+    pub fn capability(&self) -> Result<Capability, &'static str> {
+        match self.source {
+            WorkerSource::Configured(_) => {
+                Ok(Capability::Class { name: (*self.name).into(), props: self.props.clone() })
+            }
+            WorkerSource::Own(_) | WorkerSource::Loaded(_) => Err(OF_DYNAMIC_WORKER),
+        }
+    }
+}
+
+/// Why entrypoints and classes of dynamic workers stay where they are (WL-29).
+pub(crate) const OF_DYNAMIC_WORKER: &str = "Entrypoints to dynamically-loaded workers cannot be \
+    transferred to other Workers, because the system does not know how to reload this Worker \
+    from scratch. Instead, have the parent Worker expose an entrypoint which constructs the \
+    dynamic worker and forwards to it.";
+
+/// Why stubs of facets stay where they are (FA-19).
+pub(crate) const OF_FACET: &str = "Stubs pointing to Durable Object facets are not serializable.";

@@ -1,0 +1,245 @@
+// Capabilities in values: what bytes cannot carry leaves as a handle and arrives as an object.
+//
+// Values are cloned as they are first, and most need nothing else. Only a value that has no clone
+// is packed: copied, with handles in place of what it refers to.
+
+import { core, primordials } from "ext:core/mod.js";
+import { domException } from "ext:beryl/errors.js";
+import { isTarget, lend, lendable } from "ext:beryl/lent.js";
+
+const { ops } = core;
+const {
+  ArrayIsArray, ArrayPrototypePush, FunctionPrototypeCall, MapPrototypeForEach, MapPrototypeGet,
+  MapPrototypeSet, Map, ObjectDefineProperty, ObjectGetPrototypeOf, ObjectKeys, ObjectPrototype,
+  SafeMap, SafeWeakMap, Set, SetPrototypeAdd, SetPrototypeForEach, Symbol, SymbolDispose,
+  WeakMapPrototypeGet, WeakMapPrototypeSet,
+} = primordials;
+
+// The kinds of capabilities, as op_capability_list gives them.
+export const ENTRYPOINT = 0;
+export const CLASS = 1;
+export const LIVE = 2;
+
+// What becomes of a value that is packed.
+const ARGUMENT = 0;
+const RESULT = 1;
+const LASTING = 2;
+
+/** Reading this of a stub makes it say what it is; nobody else can ask. */
+export const kProbe = Symbol("probe");
+
+/** @type {{type: string, native: () => object, isFixed: boolean} | null} */
+let answered = null;
+
+/** What the value that was unpacked last brought along. @type {any[] | null} */
+let arrived = null;
+
+/** @type {((handle: object) => object)[]} By kind. */
+const makers = [];
+
+/** @type {WeakMap<object, () => object>} Classes for facets, with their native handles. */
+const classes = new SafeWeakMap();
+
+/**
+ * Answers the probe that is being made.
+ * @param {{type: string, native: () => object, isFixed: boolean}} reference A fixed one cannot be
+ *   sent.
+ */
+export function answerProbe(reference) {
+  answered = reference;
+}
+
+/** @param {(handle: object) => object} maker Makes what arrives as this kind. */
+export function registerMaker(kind, maker) {
+  makers[kind] = maker;
+}
+
+/** Lets `object` stand for a class. @param {() => object} handle */
+export function markClass(object, handle) {
+  WeakMapPrototypeSet(classes, object, handle);
+}
+
+/** @returns {(() => object) | undefined} */
+export function classHandle(object) {
+  return WeakMapPrototypeGet(classes, object);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {object | null} The native handle, if the value is a stub of an entrypoint.
+ */
+export function stubHandle(value) {
+  const reference = core.isProxy(value) ? probe(value) : null;
+  return reference === null ? null : reference.native();
+}
+
+/**
+ * Clones a value that must outlive the call: `env` and `props`.
+ * @param {unknown} value
+ * @returns {object} The handle of the clone.
+ */
+export function cloneOf(value) {
+  const plain = ops.op_capability_clone(value, false);
+  if (plain !== null) return plain;
+  return ops.op_capability_clone(packed(value, { seen: new SafeMap(), use: LASTING }), true);
+}
+
+/** @returns {object | undefined} As `cloneOf`. */
+export function cloneOfProps(options) {
+  const props = options?.props;
+  return props === undefined ? undefined : cloneOf(props);
+}
+
+/**
+ * @param {object} packed The handle of a clone.
+ * @returns {any} The value.
+ */
+export function unpack(packed) {
+  const list = ops.op_capability_list(packed);
+  const objects = [];
+  const live = [];
+  for (let i = 0; i < list.length; i += 2) {
+    const object = makers[list[i]](list[i + 1]);
+    ArrayPrototypePush(objects, object);
+    if (list[i] === LIVE) ArrayPrototypePush(live, object);
+  }
+  arrived = live.length === 0 ? null : live;
+  return ops.op_capability_open(packed, objects);
+}
+
+/** @returns {any[] | null} The live stubs among what was unpacked last. */
+export function takeArrived() {
+  const stubs = arrived;
+  arrived = null;
+  return stubs;
+}
+
+/** @param {unknown} value @returns {boolean} Whether it is a stub, a property or a promise. */
+export function isStub(value) {
+  return core.isProxy(value) && probe(value) !== null;
+}
+
+/**
+ * Copies arguments, with handles in place of what they refer to. What has no copy stays as it
+ * is, and cloning the result says what is wrong with it.
+ * @param {unknown} value
+ * @returns {unknown}
+ */
+export function pack(value) {
+  return packed(value, { seen: new SafeMap(), use: ARGUMENT });
+}
+
+/**
+ * As `pack`, for a result.
+ * @param {unknown} value
+ * @param {any[]} moved Gets the stubs that belong to the receiver from now on (RPC-22).
+ */
+export function packResult(value, moved) {
+  return packed(value, { seen: new SafeMap(), use: RESULT, moved });
+}
+
+function packed(value, state) {
+  const { seen } = state;
+  if (typeof value !== "function" && (typeof value !== "object" || value === null)) return value;
+  const known = MapPrototypeGet(seen, value);
+  if (known !== undefined) return known;
+  const handle = referenceOf(value, state);
+  if (handle !== null) {
+    MapPrototypeSet(seen, value, handle);
+    return handle;
+  }
+  return core.isProxy(value) ? value : packedContainer(value, state);
+}
+
+function packedContainer(value, state) {
+  const { seen } = state;
+  if (core.isMap(value)) {
+    const copy = new Map();
+    MapPrototypeSet(seen, value, copy);
+    MapPrototypeForEach(value, (item, key) => {
+      MapPrototypeSet(copy, packed(key, state), packed(item, state));
+    });
+    return copy;
+  }
+  if (core.isSet(value)) {
+    const copy = new Set();
+    MapPrototypeSet(seen, value, copy);
+    SetPrototypeForEach(value, (item) => SetPrototypeAdd(copy, packed(item, state)));
+    return copy;
+  }
+  const isArray = ArrayIsArray(value);
+  if (!isArray && ObjectGetPrototypeOf(value) !== ObjectPrototype) return value;
+  const copy = isArray ? [] : {};
+  MapPrototypeSet(seen, value, copy);
+  if (isArray) copy.length = value.length;
+  const keys = ObjectKeys(value);
+  for (let i = 0; i < keys.length; i++) {
+    ObjectDefineProperty(copy, keys[i], {
+      __proto__: null,
+      value: packed(value[keys[i]], state),
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  return copy;
+}
+
+/** @returns {object | null} The capability that a value is, if it is one. */
+function referenceOf(value, state) {
+  const isProxy = core.isProxy(value);
+  const reference = isProxy ? probe(value) : null;
+  if (reference !== null) return ofStub(reference, state);
+  const handle = classHandle(value);
+  if (handle !== undefined) {
+    if (typeof value === "function") throw noClone("LoopbackDurableObjectNamespace");
+    return ops.op_capability_of_class(handle());
+  }
+  const isReference = typeof value === "function" || isTarget(value) ||
+    (isProxy && lendable(value));
+  if (!isReference) return null;
+  if (state.use === LASTING) {
+    // V8 says it in the platform's words.
+    if (typeof value === "function") return null;
+    throw domException("Remote RPC references can only be serialized for RPC.", "DataCloneError");
+  }
+  return lend(state.use === ARGUMENT ? ownCopy(value) : value);
+}
+
+function ofStub(reference, { use, moved }) {
+  if (reference.isFixed) throw noClone(reference.type);
+  if (reference.dispose !== undefined) {
+    if (use === LASTING) {
+      throw domException(
+        "RpcStub cannot be serialized in this context because it is not a persistent stub.",
+        "DataCloneError",
+      );
+    }
+    if (use === RESULT) ArrayPrototypePush(moved, { [SymbolDispose]: reference.dispose });
+  }
+  return ops.op_capability_of_stub(reference.native());
+}
+
+/** What an argument lends: its own duplicate, if it can make one (RPC-22). */
+function ownCopy(value) {
+  const { dup } = value;
+  if (typeof dup !== "function") return value;
+  const copy = FunctionPrototypeCall(dup, value);
+  if (typeof copy === typeof value && lendable(copy)) return copy;
+  throw domException("The dup() method must return an object of the same kind.", "DataCloneError");
+}
+
+/** @param {string} type */
+function noClone(type) {
+  const text = `Could not serialize object of type "${type}". This type does not support ` +
+    "serialization.";
+  return domException(text, "DataCloneError");
+}
+
+function probe(value) {
+  answered = null;
+  void value[kProbe];
+  const reference = answered;
+  answered = null;
+  return reference;
+}
