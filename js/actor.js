@@ -100,8 +100,12 @@ export class DurableObjectState {
     });
   }
 
-  /** @param {unknown} [reason] */
-  abort(reason = undefined) {
+  /**
+   * @param {unknown} [reason]
+   * @param {{retryAlarm?: boolean}} [options]
+   */
+  abort(reason = undefined, options = undefined) {
+    if (options?.retryAlarm === false) ops.op_alarms_give_up(this.#actor);
     const message = reason === undefined
       ? "Application called abort() to reset Durable Object."
       : String(reason);
@@ -149,6 +153,11 @@ export function actorOf(actor) {
   const entry = MapPrototypeGet(actors, actor);
   if (entry === undefined) throw new Error("The Durable Object's instance is gone.");
   return entry;
+}
+
+/** @param {number} actor @returns {any} Undefined while it is constructed. */
+export function instanceOf(actor) {
+  return MapPrototypeGet(actors, actor)?.instance;
 }
 
 /** @param {number} actor */

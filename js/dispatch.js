@@ -1,12 +1,14 @@
 // The way in: Rust calls `dispatch` for every event, and `start` once the worker's modules ran.
 
 import { core, primordials } from "ext:core/mod.js";
+import { runAlarm } from "ext:beryl/alarms.js";
 import { actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
 import { packResult, takeArrived, unpack } from "ext:beryl/capability.js";
 import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
 import { borrowed, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
+import { wakeFacet } from "ext:beryl/facets.js";
 import { setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
@@ -34,6 +36,8 @@ const TIMER = 4;
 const FORGET = 5;
 const INVOKE = 6;
 const RETURNED = 7;
+const ALARM = 10;
+const WAKE_FACET = 11;
 
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
@@ -71,6 +75,12 @@ export function dispatch(kind, a, b) {
       return takeInvoke(a, b);
     case RETURNED:
       return returned(a);
+    case ALARM:
+      setCurrentEvent(a, b);
+      return runAlarm(a, b, fail);
+    case WAKE_FACET:
+      setCurrentEvent(a, b);
+      return wakeFacet(a, b, fail);
   }
 }
 

@@ -2,12 +2,14 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { CLASS, classHandle, cloneOf, markClass, registerMaker } from "ext:beryl/capability.js";
+import { actorOf } from "ext:beryl/actor.js";
 import { idParts } from "ext:beryl/namespace.js";
 import { makeStub } from "ext:beryl/stub.js";
 import { errorParts } from "ext:beryl/thrown.js";
 
 const { ops } = core;
 const {
+  FunctionPrototypeCall,
   PromisePrototypeThen,
   PromiseResolve,
   String,
@@ -95,6 +97,27 @@ export class DurableObjectFacets {
 /** @returns {DurableObjectFacets} */
 export function makeFacets(actor) {
   return new DurableObjectFacets(kInternal, actor);
+}
+
+/**
+ * A facet's alarm is due, but nobody started the facet yet: the supervisor is asked for its class
+ * as `facets.get()` would ask.
+ * @param {number} event
+ * @param {number} actor
+ * @param {(event: number, error: unknown) => void} fail
+ */
+export function wakeFacet(event, actor, fail) {
+  try {
+    const name = ops.op_facets_to_wake(event);
+    const { instance } = actorOf(actor);
+    const { getFacetStartupOptions: ask } = instance;
+    if (typeof ask !== "function") return ops.op_facets_woken(event, false);
+    const { 1: slot } = ops.op_facets_bind(actor, name);
+    if (slot !== null) startFacet(slot, () => FunctionPrototypeCall(ask, instance, name));
+    ops.op_facets_woken(event, true);
+  } catch (error) {
+    fail(event, error);
+  }
 }
 
 function startFacet(slot, getStartupOptions) {

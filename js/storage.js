@@ -1,6 +1,7 @@
 // `ctx.storage`: the actor's own database by SQL and by key.
 
 import { core, primordials } from "ext:core/mod.js";
+import { deleteAlarm, readAlarm, setAlarm } from "ext:beryl/alarms.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { makeKv } from "ext:beryl/kv.js";
 import { makeSql } from "ext:beryl/sql.js";
@@ -13,16 +14,13 @@ const kInternal = Symbol("internal");
 /** Members of the platform's storage that Beryl has not got yet. */
 const MISSING = [
   "delete",
-  "deleteAlarm",
   "deleteAll",
   "get",
-  "getAlarm",
   "getBookmarkForTime",
   "getCurrentBookmark",
   "list",
   "onNextSessionRestoreBookmark",
   "put",
-  "setAlarm",
   "sync",
   "transaction",
 ];
@@ -45,6 +43,21 @@ export class DurableObjectStorage {
   get kv() {
     this.#kv ??= makeKv(this.#actor);
     return this.#kv;
+  }
+
+  /** @returns {Promise<number | null>} Milliseconds since 1970. */
+  getAlarm(_options = undefined) {
+    return readAlarm(this.#actor);
+  }
+
+  /** @param {Date | number} time @returns {Promise<void>} */
+  setAlarm(time, _options = undefined) {
+    return setAlarm(this.#actor, time);
+  }
+
+  /** @returns {Promise<void>} */
+  deleteAlarm(_options = undefined) {
+    return deleteAlarm(this.#actor);
   }
 
   /**

@@ -22,6 +22,12 @@ export class AppRunner extends DurableObject {
     return this.ctx.facets.get(FACET, () => this.#startup(this.#current)).fetch(request);
   }
 
+  /** The app's alarm is due. @param {string} _name */
+  getFacetStartupOptions(_name) {
+    if (this.#current === undefined) throw new Error("nothing is deployed under this name");
+    return this.#startup(this.#current);
+  }
+
   /** @param {string} text A deployment as JSON. @returns {Promise<string>} */
   async deploy(text) {
     const deployment = JSON.parse(text);

@@ -18,6 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::{DataDir, SyncPool};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use worker::alarm_index::AlarmIndex;
 use worker::code::{Env, Module, WorkerCode, check_bundle};
 use worker::entrypoint::Entrypoint;
 use worker::shard::{Config as ShardConfig, Shard};
@@ -102,6 +103,8 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         limits: config.limits.clone(),
         sink,
         engine: Arc::new(engine),
+        alarms: AlarmIndex::open(data.path())?,
+        clock: Arc::default(),
     };
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

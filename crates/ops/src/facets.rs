@@ -5,7 +5,7 @@ use std::rc::Rc;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use worker::actor::{Actor, Name};
 use worker::actor_id::ActorId;
-use worker::facet::{self, ActorClass, Bound, FacetSlot};
+use worker::facet::{self, ActorClass, Bound, FacetSlot, FacetStub};
 use worker::loader::WorkerSource;
 
 use crate::actor::reason;
@@ -63,7 +63,6 @@ pub fn op_facets_bind<'s>(
     #[string] name: &str,
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
     let parent = parent(state, actor)?;
-    facet::drop_broken(&parent, name);
     let (slot, handle) = match facet::bind(&parent, name) {
         Bound::Known(slot) => (slot, v8::null(scope).into()),
         Bound::New(slot) => {
@@ -71,7 +70,7 @@ pub fn op_facets_bind<'s>(
             (slot, cppgc::make_cppgc_object(scope, handle).into())
         }
     };
-    let stub = stub::handle(scope, slot).into();
+    let stub = stub::handle(scope, Rc::new(FacetStub(slot))).into();
     Ok(v8::Array::new_with_elements(scope, &[stub, handle]))
 }
 
@@ -127,6 +126,19 @@ pub fn op_facets_delete(
 ) -> Result<(), JsError> {
     facet::check_name(name)?;
     Ok(facet::delete(&*parent(state, actor)?, name)?)
+}
+
+/// The name of the facet that the actor is asked to start, because its alarm is due.
+#[op2]
+#[string]
+pub fn op_facets_to_wake(state: &mut OpState, event: u32) -> String {
+    instance(state).facet_to_wake(event).unwrap_or_default()
+}
+
+/// Says whether the facet to wake starts.
+#[op2(fast)]
+pub fn op_facets_woken(state: &mut OpState, event: u32, is_known: bool) {
+    instance(state).answer_wake(event, is_known);
 }
 
 /// A class that the calling worker exports, with props.

@@ -5,6 +5,7 @@
 //! and returns. One API has one stem here, in `js/`, in `test_apps/` and in `docs/api/`.
 
 mod actor;
+mod alarms;
 mod body;
 mod capability;
 mod console;
@@ -39,6 +40,12 @@ deno_core::extension!(
         actor::op_actor_id_unique,
         actor::op_actor_id_check,
         actor::op_actor_exports,
+        alarms::op_alarms_read,
+        alarms::op_alarms_set,
+        alarms::op_alarms_begin,
+        alarms::op_alarms_end,
+        alarms::op_alarms_no_handler,
+        alarms::op_alarms_give_up,
         body::op_body_read,
         body::op_body_read_all,
         body::op_body_read_text,
@@ -70,6 +77,8 @@ deno_core::extension!(
         facets::op_facets_fail,
         facets::op_facets_abort,
         facets::op_facets_delete,
+        facets::op_facets_to_wake,
+        facets::op_facets_woken,
         facets::op_facets_own_class,
         facets::op_facets_loaded_class,
         kv::op_kv_get,
@@ -115,6 +124,7 @@ deno_core::extension!(
     esm = [
         dir "../../js",
         "actor.js",
+        "alarms.js",
         "base64.js",
         "body.js",
         "capability.js",

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use storage::{Cursor, Value, ValueRef};
 
+use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::kv::with_database;
 use crate::request::v8_text;
@@ -152,7 +153,11 @@ pub fn op_sql_release(state: &mut OpState, actor: u32, keep: bool) -> Result<(),
         |database| {
             if keep { database.release() } else { database.roll_back() }
         },
-    )
+    )?;
+    if !keep && let Some(actor) = instance(state).actor(actor) {
+        actor.alarm_rolled_back();
+    }
+    Ok(())
 }
 
 /// Numbers from SQLite's counters are far below 2^53.

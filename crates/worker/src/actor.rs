@@ -5,21 +5,20 @@
 //! new one at the next event.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use storage::Database;
 use tokio::sync::oneshot;
 
+use crate::actor_alarm::AlarmState;
 use crate::actor_id::ActorId;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::event::{Entry, Event, EventKind, Outgoing};
-use crate::facet::FacetSlot;
 use crate::gate::{OutputGate, Passage};
 use crate::limits::ACTOR_WAITING_MAX;
-use crate::namespace::Root;
+use crate::position::Position;
 use crate::shard::Shard;
 use crate::worker::Worker;
 
@@ -27,8 +26,6 @@ use crate::worker::Worker;
 pub struct Actor {
     /// What it is and where it belongs.
     pub identity: Identity,
-    /// Facets it started or is starting, by name.
-    pub facets: RefCell<HashMap<String, Rc<FacetSlot>>>,
     index: Cell<u32>,
     token: u64,
     worker: Rc<Worker>,
@@ -36,6 +33,7 @@ pub struct Actor {
     is_dirty: Cell<bool>,
     gate: RefCell<OutputGate<Outgoing>>,
     state: RefCell<State>,
+    pub(crate) alarm: AlarmState,
 }
 
 /// What an actor is, as its instance sees it.
@@ -46,12 +44,8 @@ pub struct Identity {
     pub class: String,
     /// `ctx.props`.
     pub props: Option<Serialized>,
-    /// The tree of facets it belongs to.
-    pub root: Rc<Root>,
-    /// Its number in the tree; 0 is the root.
-    pub number: u16,
-    /// Levels between it and the root.
-    pub depth: usize,
+    /// Its place in the tree of facets.
+    pub position: Rc<Position>,
 }
 
 /// What `ctx.id` is (FA-11).
@@ -88,7 +82,6 @@ impl Actor {
         let shard = Rc::clone(worker.instance.shard());
         let actor = Rc::new(Actor {
             identity,
-            facets: RefCell::default(),
             index: Cell::new(0),
             token: shard.next_number(),
             worker,
@@ -100,10 +93,12 @@ impl Actor {
                 blocked: 0,
                 events: Vec::new(),
             }),
+            alarm: AlarmState::default(),
         });
         let instance = &actor.worker.instance;
         actor.index.set(instance.add_actor(Rc::clone(&actor)));
         shard.add_token(actor.token, &actor);
+        shard.resume_alarm(&actor);
         instance.deliver(Event {
             actor: Some(Rc::clone(&actor)),
             entry: Entry::default(),
@@ -124,7 +119,8 @@ impl Actor {
         &self.worker
     }
 
-    fn shard(&self) -> &Rc<Shard> {
+    /// The shard it lives on.
+    pub(crate) fn shard(&self) -> &Rc<Shard> {
         self.worker.instance.shard()
     }
 
@@ -199,7 +195,8 @@ impl Actor {
     /// Where its database lies.
     #[must_use]
     pub fn database_path(&self) -> PathBuf {
-        self.identity.root.database_path(self.identity.number)
+        let Position { root, number, .. } = &*self.identity.position;
+        root.database_path(*number)
     }
 
     /// Uses its database, opening it at the first use; afterwards a commit is scheduled if the
@@ -223,7 +220,7 @@ impl Actor {
         Ok(result)
     }
 
-    fn open_database(&self) -> Result<Database, Error> {
+    fn open_database(self: &Rc<Self>) -> Result<Database, Error> {
         if let Some(database) = &*self.database.borrow() {
             return Ok(database.clone());
         }
@@ -231,15 +228,20 @@ impl Actor {
         let database = Database::open(&self.database_path(), &durability)?;
         database.set_interrupt(Some(self.shard().interrupt()));
         *self.database.borrow_mut() = Some(database.clone());
+        self.check_alarm(&database)?;
         Ok(database)
     }
 
     /// Commits the writes of the turns since the last commit.
-    pub(crate) fn commit(&self) {
-        self.is_dirty.set(false);
+    pub(crate) fn commit(self: &Rc<Self>) {
         let Some(database) = self.database.borrow().clone() else { return };
+        // It stays dirty while the commit is put off, and is not scheduled twice.
+        if self.waits_for_index(&database) {
+            return;
+        }
+        self.is_dirty.set(false);
         match database.commit() {
-            Ok(Some(_)) => {}
+            Ok(Some(commit)) => self.alarm_committed(commit, &database),
             Ok(None) => {
                 let open = self.gate.borrow_mut().nothing_written(database.committed());
                 open.into_iter().for_each(Outgoing::send);
@@ -252,6 +254,7 @@ impl Actor {
     pub(crate) fn durable(&self, commit: Result<u64, storage::Error>) {
         match commit {
             Ok(commit) => {
+                self.alarm_durable(commit);
                 let open = self.gate.borrow_mut().durable(commit);
                 open.into_iter().for_each(Outgoing::send);
                 // After the answers left: copying a large WAL takes a while.
@@ -315,9 +318,7 @@ impl Actor {
         if let Some(database) = self.database.take() {
             database.abandon();
         }
-        for (_, facet) in self.facets.take() {
-            facet.break_with(error);
-        }
+        self.identity.position.break_facets(error);
         self.worker.instance.remove_actor(self.index.get(), error);
         self.shard().remove_token(self.token);
         self.shard().forget_root(&self.identity, self.token);

@@ -48,6 +48,12 @@ impl ActorId {
         Ok(ActorId { bytes, name: None })
     }
 
+    /// The id of these bytes, which came from an id of the namespace.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; 32]) -> ActorId {
+        ActorId { bytes, name: None }
+    }
+
     /// The same id, known by a name as well.
     #[must_use]
     pub fn named(self, name: Option<String>) -> ActorId {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::alarm::Run;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
 use crate::message::{Request, Response};
@@ -44,6 +45,22 @@ pub enum EventKind {
     Call(Option<Call>, Answer<Serialized>),
     /// The construction of the actor's instance.
     Construct,
+    /// `alarm(info)`.
+    Alarm(Run, Answer<AlarmEnd>),
+    /// A facet has an alarm and no class: the supervisor is asked for it. Answers whether it
+    /// had one.
+    WakeFacet(String, Answer<bool>),
+}
+
+/// How the run of an alarm ended, if it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlarmEnd {
+    /// The handler returned.
+    Done,
+    /// There was nothing to run; the alarm, if there is one, is at this time.
+    Moved(Option<u64>),
+    /// It must not be tried again.
+    GivenUp,
 }
 
 /// The way back to whoever waits.
@@ -55,6 +72,8 @@ pub enum Outgoing {
     Response(Answer<Response>, Result<Response, Error>),
     /// The answer to an RPC event.
     Returned(Answer<Serialized>, Result<Serialized, Error>),
+    /// The end of an alarm's run.
+    Alarm(Answer<AlarmEnd>, Result<AlarmEnd, Error>),
     /// Something outside of the actor that waits for its turn.
     Signal(Answer<()>),
 }
@@ -65,6 +84,7 @@ impl Outgoing {
         match self {
             Outgoing::Response(answer, result) => drop(answer.send(result)),
             Outgoing::Returned(answer, result) => drop(answer.send(result)),
+            Outgoing::Alarm(answer, result) => drop(answer.send(result)),
             Outgoing::Signal(answer) => drop(answer.send(Ok(()))),
         }
     }
@@ -74,6 +94,7 @@ impl Outgoing {
         match self {
             Outgoing::Response(answer, _) => drop(answer.send(Err(error))),
             Outgoing::Returned(answer, _) => drop(answer.send(Err(error))),
+            Outgoing::Alarm(answer, _) => drop(answer.send(Err(error))),
             Outgoing::Signal(answer) => drop(answer.send(Err(error))),
         }
     }
@@ -82,9 +103,18 @@ impl Outgoing {
 impl Event {
     /// Tells whoever waits that the event failed.
     pub fn fail(self, error: Error) {
-        match self.kind {
+        self.kind.fail(error);
+    }
+}
+
+impl EventKind {
+    /// Tells whoever waits that the event failed.
+    pub fn fail(self, error: Error) {
+        match self {
             EventKind::Fetch(_, answer) => drop(answer.send(Err(error))),
             EventKind::Call(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Alarm(_, answer) => drop(answer.send(Err(error))),
+            EventKind::WakeFacet(_, answer) => drop(answer.send(Err(error))),
             EventKind::Construct => {}
         }
     }
@@ -119,6 +149,10 @@ pub enum Delivery {
     Invoke(u32, u32),
     /// Nobody holds the object of this number any longer.
     Returned(u32),
+    /// `(event, actor)`.
+    Alarm(u32, u32),
+    /// `(event, actor)`.
+    WakeFacet(u32, u32),
 }
 
 impl Delivery {
@@ -134,6 +168,8 @@ impl Delivery {
             Delivery::Forget(actor) => (5, actor, 0),
             Delivery::Invoke(event, actor) => (6, event, actor),
             Delivery::Returned(number) => (7, number, 0),
+            Delivery::Alarm(event, actor) => (10, event, actor),
+            Delivery::WakeFacet(event, actor) => (11, event, actor),
         }
     }
 }

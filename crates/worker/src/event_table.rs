@@ -61,7 +61,7 @@ impl EventTable {
         if let Some(event) = self.find(number) {
             return match &event.kind {
                 EventKind::Fetch(request, _) => request.as_ref().map(|request| request.id),
-                EventKind::Call(..) | EventKind::Construct => None,
+                _ => None,
             };
         }
         self.ended.iter().find(|(ended, _)| *ended == number).map(|(_, id)| *id)

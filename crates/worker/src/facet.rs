@@ -4,7 +4,7 @@
 //! broken. Stubs bind to the slot, not to the name: after an abort they fail for ever, and the
 //! next `get` makes a new slot.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 
 use crate::actor::{Actor, Identity, Name};
@@ -14,12 +14,16 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::limits::{ACTOR_WAITING_MAX, FACET_DEPTH_MAX, FACET_NAME_BYTES_MAX};
 use crate::loader::WorkerSource;
+use crate::position::Position;
 use crate::stub::Deliver;
 
 /// One named child of an actor.
 pub struct FacetSlot {
     name: String,
-    parent: Weak<Actor>,
+    parent: Weak<Position>,
+    /// `ctx.id` of the parent, which the facet takes if it is given none.
+    parent_id: Name,
+    position: OnceCell<Rc<Position>>,
     state: RefCell<State>,
 }
 
@@ -28,6 +32,13 @@ enum State {
     Starting(Vec<EventKind>),
     Running(Rc<Actor>),
     Broken(Error),
+}
+
+/// What the startup callback chose.
+#[derive(Clone)]
+struct Startup {
+    class: ActorClass,
+    id: Name,
 }
 
 /// A class an actor can be made of.
@@ -40,6 +51,9 @@ pub struct ActorClass {
     /// `ctx.props` of the actors made of it.
     pub props: Option<Serialized>,
 }
+
+/// A handle to a facet, bound to its slot for ever (FA-10).
+pub struct FacetStub(pub Rc<FacetSlot>);
 
 /// What was found under a facet's name.
 pub enum Bound {
@@ -70,7 +84,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::AppCode`] with the platform's wording.
 pub fn check_depth(parent: &Actor) -> Result<(), Error> {
-    if parent.identity.depth + 1 >= FACET_DEPTH_MAX {
+    if parent.identity.position.depth + 1 >= FACET_DEPTH_MAX {
         let text = format!(
             "Facet nesting depth limit exceeded. The maximum depth including the root Durable \
              Object is {FACET_DEPTH_MAX}."
@@ -82,22 +96,26 @@ pub fn check_depth(parent: &Actor) -> Result<(), Error> {
 
 /// Finds or makes the slot of `name` below `parent` (FA-9).
 pub fn bind(parent: &Rc<Actor>, name: &str) -> Bound {
-    if let Some(slot) = parent.facets.borrow().get(name) {
-        return Bound::Known(Rc::clone(slot));
+    let position = &parent.identity.position;
+    // One that broke by itself gives its name free (FA-38).
+    position.remove(name, FacetSlot::is_broken);
+    if let Some(slot) = position.facet(name) {
+        return Bound::Known(slot);
     }
     let slot = Rc::new(FacetSlot {
         name: name.into(),
-        parent: Rc::downgrade(parent),
+        parent: Rc::downgrade(position),
+        parent_id: parent.identity.id.clone(),
+        position: OnceCell::new(),
         state: RefCell::new(State::Starting(Vec::new())),
     });
-    parent.facets.borrow_mut().insert(name.into(), Rc::clone(&slot));
+    position.add(name, Rc::clone(&slot));
     Bound::New(slot)
 }
 
 /// Aborts the facet of this name, if there is one (FA-22).
 pub fn abort(parent: &Actor, name: &str, reason: &Error) {
-    let slot = parent.facets.borrow_mut().remove(name);
-    if let Some(slot) = slot {
+    if let Some(slot) = parent.identity.position.remove(name, |_| true) {
         slot.break_with(reason);
     }
 }
@@ -108,28 +126,78 @@ pub fn abort(parent: &Actor, name: &str, reason: &Error) {
 /// [`Error::BrokenStorage`] when files cannot be removed.
 pub fn delete(parent: &Actor, name: &str) -> Result<(), Error> {
     abort(parent, name, &Error::reset("Facet was deleted."));
-    parent.identity.root.delete_facet(parent.identity.number, name)
+    let position = &parent.identity.position;
+    let deleted = position.root.delete_facet(position.number, name)?;
+    parent.shard().forget_alarms(&position.root, &deleted);
+    Ok(())
 }
 
 impl FacetSlot {
     /// Starts the facet with what the startup callback chose. `id` is `None` to take the
     /// parent's.
     pub fn start(self: &Rc<Self>, class: ActorClass, id: Option<Name>) {
+        let id = id.unwrap_or_else(|| self.parent_id.clone());
+        self.launch(Startup { class, id });
+    }
+
+    /// Takes an event, starting the facet again if it left memory.
+    pub(crate) fn deliver(self: &Rc<Self>, kind: EventKind) {
+        let mut state = self.state.borrow_mut();
+        let actor = match &mut *state {
+            State::Starting(waiting) if waiting.len() >= ACTOR_WAITING_MAX => {
+                return kind.fail(Error::OverloadQueue);
+            }
+            State::Starting(waiting) => return waiting.push(kind),
+            State::Broken(error) => return kind.fail(error.clone()),
+            State::Running(actor) => Rc::clone(actor),
+        };
+        drop(state);
+        // A facet that broke by itself gives its name free (FA-38).
+        if let Some(error) = actor.broken() {
+            self.leave_parent();
+            *self.state.borrow_mut() = State::Broken(error);
+        }
+        actor.deliver(kind);
+    }
+
+    /// Its place in the tree, for which it gets a number at the first call.
+    ///
+    /// # Errors
+    /// As [`Root::facet_number`](crate::namespace::Root::facet_number).
+    pub(crate) fn position(&self) -> Result<Rc<Position>, Error> {
+        if let Some(position) = self.position.get() {
+            return Ok(Rc::clone(position));
+        }
+        let parent = self.parent.upgrade();
+        let parent = parent.ok_or_else(|| Error::reset("The facet's parent is gone."))?;
+        let number = parent.root.facet_number(parent.number, &self.name)?;
+        let position = Position::new(Rc::clone(&parent.root), number, parent.depth + 1);
+        Ok(Rc::clone(self.position.get_or_init(|| position)))
+    }
+
+    /// Its place, if it was started before.
+    pub(crate) fn known_position(&self) -> Option<&Rc<Position>> {
+        self.position.get()
+    }
+
+    /// Its running actor.
+    pub(crate) fn actor(&self) -> Option<Rc<Actor>> {
+        match &*self.state.borrow() {
+            State::Running(actor) => Some(Rc::clone(actor)),
+            State::Starting(_) | State::Broken(_) => None,
+        }
+    }
+
+    fn launch(self: &Rc<Self>, startup: Startup) {
         let slot = Rc::clone(self);
-        let source = class.source.clone();
+        let source = startup.class.source.clone();
         source.with_worker(move |worker| {
-            let Some(parent) = slot.parent.upgrade() else { return };
             let started = worker.and_then(|worker| {
                 let identity = Identity {
-                    id: id.unwrap_or_else(|| parent.identity.id.clone()),
-                    class: class.name,
-                    props: class.props,
-                    root: Rc::clone(&parent.identity.root),
-                    number: parent
-                        .identity
-                        .root
-                        .facet_number(parent.identity.number, &slot.name)?,
-                    depth: parent.identity.depth + 1,
+                    id: startup.id.clone(),
+                    class: startup.class.name.clone(),
+                    props: startup.class.props.clone(),
+                    position: slot.position()?,
                 };
                 Actor::start(worker, identity)
             });
@@ -165,10 +233,8 @@ impl FacetSlot {
 
     /// Gives the name free, unless another slot took it.
     fn leave_parent(&self) {
-        let Some(parent) = self.parent.upgrade() else { return };
-        let mut facets = parent.facets.borrow_mut();
-        if facets.get(&self.name).is_some_and(|slot| std::ptr::eq(&raw const **slot, self)) {
-            facets.remove(&self.name);
+        if let Some(parent) = self.parent.upgrade() {
+            parent.remove(&self.name, |slot| std::ptr::eq(slot, self));
         }
     }
 
@@ -176,53 +242,34 @@ impl FacetSlot {
     pub fn break_with(&self, error: &Error) {
         let state = std::mem::replace(&mut *self.state.borrow_mut(), State::Broken(error.clone()));
         match state {
-            State::Starting(waiting) => waiting.into_iter().for_each(|kind| fail(kind, error)),
+            State::Starting(waiting) => {
+                waiting.into_iter().for_each(|kind| kind.fail(error.clone()))
+            }
             State::Running(actor) => actor.break_with(error),
             State::Broken(earlier) => *self.state.borrow_mut() = State::Broken(earlier),
+        }
+        // Where the actor had left memory, those below it may still run.
+        if let Some(position) = self.position.get() {
+            position.break_facets(error);
+        }
+    }
+
+    /// True if its stubs fail from now on.
+    fn is_broken(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Starting(_) => false,
+            State::Running(actor) => actor.broken().is_some(),
+            State::Broken(_) => true,
         }
     }
 }
 
-impl Deliver for FacetSlot {
+impl Deliver for FacetStub {
     fn deliver(&self, kind: EventKind) {
-        let actor = match &mut *self.state.borrow_mut() {
-            State::Starting(waiting) if waiting.len() >= ACTOR_WAITING_MAX => {
-                return fail(kind, &Error::OverloadQueue);
-            }
-            State::Starting(waiting) => return waiting.push(kind),
-            State::Broken(error) => return fail(kind, error),
-            State::Running(actor) => Rc::clone(actor),
-        };
-        // A facet that broke by itself gives its name free (FA-38).
-        if let Some(error) = actor.broken() {
-            self.leave_parent();
-            *self.state.borrow_mut() = State::Broken(error);
-        }
-        actor.deliver(kind);
+        self.0.deliver(kind);
     }
 
     fn capability(&self) -> Result<Capability, &'static str> {
         Err(OF_FACET)
-    }
-}
-
-/// The slot of a broken actor is taken out of its parent's map at the next `get`.
-pub fn drop_broken(parent: &Actor, name: &str) {
-    let is_broken =
-        parent.facets.borrow().get(name).is_some_and(|slot| match &*slot.state.borrow() {
-            State::Starting(_) => false,
-            State::Running(actor) => actor.broken().is_some(),
-            State::Broken(_) => true,
-        });
-    if is_broken {
-        parent.facets.borrow_mut().remove(name);
-    }
-}
-
-fn fail(kind: EventKind, error: &Error) {
-    match kind {
-        EventKind::Fetch(_, answer) => drop(answer.send(Err(error.clone()))),
-        EventKind::Call(_, answer) => drop(answer.send(Err(error.clone()))),
-        EventKind::Construct => {}
     }
 }

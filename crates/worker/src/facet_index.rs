@@ -16,6 +16,8 @@ pub const MAGIC: [u8; 8] = 0xc4cd_ce5b_c5b0_ef57_u64.to_le_bytes();
 #[derive(Debug, Default)]
 pub struct FacetIndex {
     numbers: HashMap<(u16, String), u16>,
+    /// Parent and name of number k at k - 1.
+    entries: Vec<(u16, String)>,
 }
 
 impl FacetIndex {
@@ -63,13 +65,35 @@ impl FacetIndex {
     /// Numbers of all facets directly below `parent`.
     #[must_use]
     pub fn children(&self, parent: u16) -> Vec<u16> {
-        let below = self.numbers.iter().filter(|((p, _), _)| *p == parent);
-        below.map(|(_, number)| *number).collect()
+        self.named(parent).map(|(_, number)| number).collect()
+    }
+
+    /// Names of all facets that were ever started directly below `parent`, with their numbers.
+    pub fn named(&self, parent: u16) -> impl Iterator<Item = (&str, u16)> {
+        let numbered = self.entries.iter().zip(1..);
+        let below = numbered.filter(move |((p, _), _)| *p == parent);
+        below.map(|((_, name), number)| (name.as_str(), number))
+    }
+
+    /// The names from the root to a facet.
+    #[must_use]
+    pub fn path(&self, number: u16) -> Option<Vec<String>> {
+        let mut path = Vec::new();
+        let mut number = number;
+        while number > 0 {
+            let (parent, name) = self.entries.get(usize::from(number) - 1)?;
+            path.push(name.clone());
+            // A parent's number is smaller, so this ends.
+            number = *parent;
+        }
+        path.reverse();
+        Some(path)
     }
 
     fn insert(&mut self, parent: u16, name: &str) -> u16 {
         let number = u16::try_from(self.numbers.len() + 1).unwrap_or(u16::MAX);
         self.numbers.insert((parent, name.to_string()), number);
+        self.entries.push((parent, name.to_string()));
         number
     }
 }
@@ -102,7 +126,9 @@ mod tests {
         assert_eq!(index.find(0, "app"), Some(1));
         assert_eq!(index.find(1, "child"), Some(2));
         assert_eq!(index.find(0, "B\0b"), Some(3));
-        assert_eq!(index.children(0).len(), 2);
+        assert_eq!(index.children(0), [1, 3]);
+        assert_eq!(index.path(2).unwrap(), ["app", "child"]);
+        assert_eq!((index.path(0), index.path(4)), (Some(Vec::new()), None));
     }
 
     #[test]

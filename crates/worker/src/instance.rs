@@ -15,10 +15,11 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 
 use crate::actor::Actor;
+use crate::alarm::Run;
 use crate::code::{Env, WorkerCode};
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
-use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
+use crate::event::{AlarmEnd, Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
 use crate::event_table::{EVENTS_MAX, EventTable};
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::live::Loan;
@@ -160,6 +161,8 @@ impl Instance {
             EventKind::Call(Some(call), _) if !call.is_direct() => Delivery::Invoke,
             EventKind::Call(..) => Delivery::Call,
             EventKind::Construct => Delivery::Construct,
+            EventKind::Alarm(..) => Delivery::Alarm,
+            EventKind::WakeFacet(..) => Delivery::WakeFacet,
         };
         let number = self.events.borrow_mut().insert(event);
         self.queue(delivery(number, actor));
@@ -192,7 +195,9 @@ impl Instance {
             let next = self.inbox.borrow_mut().pop_front();
             let (Delivery::Fetch(event, actor)
             | Delivery::Call(event, actor)
-            | Delivery::Invoke(event, actor)) = (match next {
+            | Delivery::Invoke(event, actor)
+            | Delivery::Alarm(event, actor)
+            | Delivery::WakeFacet(event, actor)) = (match next {
                 None => {
                     self.scheduled.set(false);
                     return None;
@@ -337,6 +342,56 @@ impl Instance {
         leave(actor, Outgoing::Returned(way, answer));
     }
 
+    /// The run of an alarm event, with its actor.
+    #[must_use]
+    pub fn alarm_run(&self, event: u32) -> Option<(Rc<Actor>, Run)> {
+        match self.events.borrow().find(event)? {
+            Event { actor: Some(actor), kind: EventKind::Alarm(run, _), .. } => {
+                Some((Rc::clone(actor), *run))
+            }
+            _ => None,
+        }
+    }
+
+    /// Settles an alarm event.
+    pub fn answer_alarm(&self, event: u32, end: AlarmEnd) {
+        let event = self.events.borrow_mut().remove(event);
+        let Some(Event { actor, kind: EventKind::Alarm(_, way), .. }) = event else { return };
+        leave(actor, Outgoing::Alarm(way, Ok(end)));
+    }
+
+    /// The alarm that runs in this actor, if any, must not be tried again (AL-9).
+    pub(crate) fn give_up_alarm(&self, index: u32) {
+        let is_it = |event: &Event| {
+            matches!(event.kind, EventKind::Alarm(..))
+                && event.actor.as_ref().is_some_and(|actor| actor.index() == index)
+        };
+        let events = self.events.borrow_mut().take(is_it);
+        for event in events {
+            if let EventKind::Alarm(_, way) = event.kind {
+                Outgoing::Alarm(way, Ok(AlarmEnd::GivenUp)).send();
+            }
+        }
+    }
+
+    /// The name of the facet that a supervisor is asked to wake.
+    #[must_use]
+    pub fn facet_to_wake(&self, event: u32) -> Option<String> {
+        match &self.events.borrow().find(event)?.kind {
+            EventKind::WakeFacet(name, _) => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// Says whether the supervisor had a class for the facet to wake.
+    pub fn answer_wake(&self, event: u32, is_known: bool) {
+        let event = self.events.borrow_mut().remove(event);
+        if let Some(Event { kind: EventKind::WakeFacet(_, answer), .. }) = event {
+            // Nobody waits any more once the shard ends.
+            let _ = answer.send(Ok(is_known));
+        }
+    }
+
     /// Settles whatever kind of event this is with an error.
     pub fn fail(&self, event: u32, error: Error) {
         let event = self.events.borrow_mut().remove(event);
@@ -350,7 +405,12 @@ impl Instance {
             Some(Event { actor, kind: EventKind::Call(_, way), .. }) => {
                 leave(actor, Outgoing::Returned(way, Err(error)));
             }
-            _ => {}
+            Some(Event { actor: Some(actor), kind: EventKind::Alarm(_, way), .. }) => {
+                actor.alarm_failed();
+                actor.leave(Outgoing::Alarm(way, Err(error)));
+            }
+            Some(event) => event.fail(error),
+            None => {}
         }
     }
 

@@ -5,9 +5,14 @@
 //! nor the names of ops nor the JavaScript that drives an isolate from within.
 
 pub mod actor;
+pub mod actor_alarm;
 pub mod actor_id;
+pub mod alarm;
+pub mod alarm_index;
+mod alarms;
 pub mod body;
 pub mod capability;
+pub mod clock;
 pub mod code;
 pub mod entrypoint;
 pub mod error;
@@ -22,6 +27,7 @@ pub mod live;
 pub mod loader;
 pub mod message;
 pub mod namespace;
+pub mod position;
 pub mod shard;
 pub mod shards;
 pub mod stub;

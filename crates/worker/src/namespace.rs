@@ -4,10 +4,11 @@
 //! Layout: `<data>/do/<unique key>/<64 hex>.sqlite` for the root, `<64 hex>.<n>.sqlite` for
 //! facet n, `<64 hex>.facets` for the index that gives facets their numbers.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use storage::append_log::AppendLog;
 
@@ -15,17 +16,23 @@ use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::error::Error;
 use crate::facet_index::{FacetIndex, MAGIC};
+use crate::position::RootSlot;
 
-/// The running actors of a shard, by class and id.
+/// The places of roots on a shard, by class and id.
 #[derive(Default)]
 pub struct Namespaces {
     classes: RefCell<HashMap<Box<str>, ById>>,
 }
 
-type ById = HashMap<[u8; 32], Rc<Actor>>;
+type ById = HashMap<[u8; 32], Rc<RootSlot>>;
 
 /// The tree of facets below one actor of a namespace, the root of the tree.
 pub struct Root {
+    /// The class of the namespace, which is its unique key.
+    pub class: Arc<str>,
+    /// The root's id.
+    pub id: ActorId,
+    name: OnceCell<String>,
     folder: PathBuf,
     hex: String,
     index: RefCell<Option<(FacetIndex, AppendLog)>>,
@@ -35,26 +42,38 @@ impl Namespaces {
     /// The running actor of this id.
     #[must_use]
     pub fn find(&self, class: &str, id: &ActorId) -> Option<Rc<Actor>> {
+        self.classes.borrow().get(class)?.get(&id.bytes())?.actor()
+    }
+
+    /// The place of this id, if it is known.
+    #[must_use]
+    pub fn slot(&self, class: &str, id: &ActorId) -> Option<Rc<RootSlot>> {
         self.classes.borrow().get(class)?.get(&id.bytes()).cloned()
     }
 
-    /// Adds a running actor.
-    pub fn add(&self, class: &str, id: &ActorId, actor: Rc<Actor>) {
+    /// Adds a place.
+    pub fn add(&self, class: &str, id: &ActorId, slot: Rc<RootSlot>) {
         let mut classes = self.classes.borrow_mut();
-        classes.entry(class.into()).or_default().insert(id.bytes(), actor);
+        classes.entry(class.into()).or_default().insert(id.bytes(), slot);
     }
 
-    /// Removes the actor of this id if `which` picks it.
-    pub fn remove(&self, class: &str, id: &ActorId, which: impl Fn(&Actor) -> bool) {
+    /// Removes the place of this id if `which` picks it.
+    pub fn remove(&self, class: &str, id: &ActorId, which: impl Fn(&RootSlot) -> bool) {
         let mut classes = self.classes.borrow_mut();
-        let Some(actors) = classes.get_mut(class) else { return };
-        if actors.get(&id.bytes()).is_some_and(|actor| which(actor)) {
-            actors.remove(&id.bytes());
+        let Some(slots) = classes.get_mut(class) else { return };
+        if slots.get(&id.bytes()).is_some_and(|slot| which(slot)) {
+            slots.remove(&id.bytes());
         }
     }
 
-    /// Takes all actors out.
-    pub fn take(&self) -> Vec<Rc<Actor>> {
+    /// All places.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Rc<RootSlot>> {
+        self.classes.borrow().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// Takes all places out.
+    pub fn take(&self) -> Vec<Rc<RootSlot>> {
         self.classes.take().into_values().flat_map(HashMap::into_values).collect()
     }
 }
@@ -64,7 +83,28 @@ impl Root {
     #[must_use]
     pub fn new(data: &Path, class: &str, id: &ActorId) -> Root {
         let folder = data.join("do").join(class);
-        Root { folder, hex: id.hex(), index: RefCell::new(None) }
+        let (class, hex) = (class.into(), id.hex());
+        Root {
+            class,
+            id: id.clone(),
+            name: OnceCell::new(),
+            folder,
+            hex,
+            index: RefCell::new(None),
+        }
+    }
+
+    /// The name its id was made from, if a caller knew it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    /// A caller knows the root by this id, maybe with its name.
+    pub(crate) fn called(&self, id: &ActorId) {
+        if let Some(name) = id.name() {
+            self.name.get_or_init(|| name.to_owned());
+        }
     }
 
     /// The database file of facet `number`, 0 for the root itself.
@@ -94,12 +134,20 @@ impl Root {
         })
     }
 
-    /// Erases the databases of a facet and of all facets below it; one that never was is no
-    /// error.
+    /// The names from the root to a facet; `None` for a number that was not given yet.
+    ///
+    /// # Errors
+    /// As [`facet_number`](Self::facet_number).
+    pub fn path_of(&self, number: u16) -> Result<Option<Vec<String>>, Error> {
+        self.with_index(|index, _| Ok(index.path(number)))
+    }
+
+    /// Erases the databases of a facet and of all facets below it, and gives their numbers; one
+    /// that never was is no error.
     ///
     /// # Errors
     /// [`Error::BrokenStorage`] when a file cannot be removed.
-    pub fn delete_facet(&self, parent: u16, name: &str) -> Result<(), Error> {
+    pub fn delete_facet(&self, parent: u16, name: &str) -> Result<Vec<u16>, Error> {
         let numbers = self.with_index(|index, _| {
             let Some(number) = index.find(parent, name) else { return Ok(Vec::new()) };
             let mut numbers = vec![number];
@@ -111,10 +159,10 @@ impl Root {
             Ok(numbers)
         })?;
         // Leaves first: after a crash a rest is still reachable from its parent.
-        for number in numbers.into_iter().rev() {
-            storage::delete_database(&self.database_path(number))?;
+        for number in numbers.iter().rev() {
+            storage::delete_database(&self.database_path(*number))?;
         }
-        Ok(())
+        Ok(numbers)
     }
 
     /// Removes all files of the tree, also those that the index does not name.

@@ -20,6 +20,9 @@ use tokio::task::AbortHandle;
 
 use crate::actor::{Actor, Identity, Name};
 use crate::actor_id::ActorId;
+use crate::alarm_index::AlarmIndex;
+use crate::alarms::Alarms;
+use crate::clock::Clock;
 use crate::code::WorkerCode;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
@@ -28,6 +31,7 @@ use crate::limits::{
 };
 use crate::loader::LoadedWorker;
 use crate::namespace::{Namespaces, Root};
+use crate::position::RootSlot;
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
 
@@ -43,6 +47,10 @@ pub struct Config {
     pub sink: Arc<dyn DurabilitySink>,
     /// What isolates are made of.
     pub engine: Arc<Engine>,
+    /// When alarms are due.
+    pub alarms: AlarmIndex,
+    /// What time it is.
+    pub clock: Arc<Clock>,
 }
 
 /// One thread's share of the process.
@@ -65,6 +73,7 @@ pub struct Shard {
     on_durable: Arc<dyn Fn(u64, Result<u64, storage::Error>) + Send + Sync>,
     next_number: Cell<u64>,
     is_stopping: Cell<bool>,
+    alarms: Alarms,
 }
 
 /// Work that runs on this shard, outside of any isolate.
@@ -106,11 +115,13 @@ impl Shard {
             on_durable: Arc::new(move |token, commit| wake.post(Letter::Durable(token, commit))),
             next_number: Cell::new(1),
             is_stopping: Cell::new(false),
+            alarms: Alarms::default(),
         })
     }
 
     /// Runs the shard until it is told to stop; then closes what it owns.
     pub async fn run(self: Rc<Self>) {
+        self.load_alarms();
         while !self.is_stopping.get() {
             let turns = self.turns.get();
             tokio::select! {
@@ -306,31 +317,74 @@ impl Shard {
         if let Some(actor) = self.actors.find(class, id) {
             return Ok(actor);
         }
+        let worker = self.main_worker()?;
+        let slot = self.root_slot(class, id);
         let identity = Identity {
             id: Name::Id(id.clone()),
             class: class.into(),
             props: None,
-            root: Rc::new(Root::new(&self.config.data, class, id)),
-            number: 0,
-            depth: 0,
+            position: Rc::clone(&slot.position),
         };
-        let actor = Actor::start(self.main_worker()?, identity)?;
-        self.actors.add(class, id, Rc::clone(&actor));
+        let actor = Actor::start(worker, identity)?;
+        slot.put(Rc::clone(&actor));
         Ok(actor)
+    }
+
+    /// The place of a root, made where nobody used it yet.
+    pub(crate) fn root_slot(&self, class: &str, id: &ActorId) -> Rc<RootSlot> {
+        let slot = self.known_root_slot(class, id).unwrap_or_else(|| {
+            let slot = RootSlot::new(self.root(class, id));
+            self.actors.add(class, id, Rc::clone(&slot));
+            slot
+        });
+        slot.position.root.called(id);
+        slot
+    }
+
+    /// The place of a root, if somebody used it.
+    pub(crate) fn known_root_slot(&self, class: &str, id: &ActorId) -> Option<Rc<RootSlot>> {
+        self.actors.slot(class, id)
+    }
+
+    /// The files of a tree.
+    pub(crate) fn root(&self, class: &str, id: &ActorId) -> Root {
+        Root::new(&self.config.data, class, id)
     }
 
     /// Ends an actor and erases its files and those of its facets.
     pub(crate) fn erase_actor(&self, class: &str, id: &ActorId) -> Result<(), Error> {
-        if let Some(actor) = self.actors.find(class, id) {
-            actor.break_with(&Error::reset("Durable Object was deleted."));
+        let slot = self.root_slot(class, id);
+        let deleted = Error::reset("Durable Object was deleted.");
+        if let Some(actor) = slot.take() {
+            actor.break_with(&deleted);
         }
-        Root::new(&self.config.data, class, id).erase()
+        slot.position.break_facets(&deleted);
+        self.actors.remove(class, id, |_| true);
+        let root = &slot.position.root;
+        root.erase()?;
+        self.forget_tree_alarms(root);
+        Ok(())
     }
 
     pub(crate) fn forget_root(&self, identity: &Identity, token: u64) {
-        if let (0, Name::Id(id)) = (identity.number, &identity.id) {
-            self.actors.remove(&identity.class, id, |actor| actor.token() == token);
+        if let (0, Name::Id(id)) = (identity.position.number, &identity.id) {
+            let is_its = |slot: &RootSlot| slot.actor().is_some_and(|actor| actor.token() == token);
+            self.actors.remove(&identity.class, id, is_its);
         }
+    }
+
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    pub(crate) fn alarm_index(&self) -> &AlarmIndex {
+        &self.config.alarms
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.config.clock
     }
 
     pub(crate) fn wake_queue(&self) -> &Arc<WakeQueue> {
@@ -429,8 +483,12 @@ impl Shard {
 
     fn close(self: &Rc<Self>) {
         self.commit();
-        for actor in self.actors.take() {
-            actor.break_with(&Error::OverloadShutdown);
+        self.finish_registering();
+        for slot in self.actors.take() {
+            if let Some(actor) = slot.take() {
+                actor.break_with(&Error::OverloadShutdown);
+            }
+            slot.position.break_facets(&Error::OverloadShutdown);
         }
         self.ready.take();
         self.main.take();
