@@ -5,6 +5,7 @@ import { reportUncaught } from "ext:beryl/console.js";
 import { unpack } from "ext:beryl/capability.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { environment } from "ext:beryl/env.js";
+import { holdUntil } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks } from "ext:beryl/exports.js";
 import { makeFacets } from "ext:beryl/facets.js";
 import { makeId } from "ext:beryl/namespace.js";
@@ -70,8 +71,7 @@ export class DurableObjectState {
 
   /** @param {unknown} promise Its failure is logged. */
   waitUntil(promise) {
-    void this.#actor;
-    PromisePrototypeThen(PromiseResolve(promise), undefined, reportUncaught);
+    holdUntil(promise, this.#actor, reportUncaught);
   }
 
   /**

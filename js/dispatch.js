@@ -6,6 +6,7 @@ import { actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
 import { packResult, takeArrived, unpack } from "ext:beryl/capability.js";
 import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
+import { forgetHolds, survey } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
 import { borrowed, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
@@ -15,7 +16,7 @@ import { sendResponse } from "ext:beryl/response.js";
 import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
 import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { errorParts } from "ext:beryl/thrown.js";
-import { fireTimer } from "ext:beryl/timers.js";
+import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
 const { ops } = core;
 const {
@@ -38,6 +39,7 @@ const INVOKE = 6;
 const RETURNED = 7;
 const ALARM = 10;
 const WAKE_FACET = 11;
+const SURVEY = 12;
 
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
@@ -70,6 +72,8 @@ export function dispatch(kind, a, b) {
     case TIMER:
       return fireTimer(a);
     case FORGET:
+      forgetHolds(a);
+      forgetTimers(a);
       return forgetActor(a);
     case INVOKE:
       return takeInvoke(a, b);
@@ -81,6 +85,8 @@ export function dispatch(kind, a, b) {
     case WAKE_FACET:
       setCurrentEvent(a, b);
       return wakeFacet(a, b, fail);
+    case SURVEY:
+      return survey();
   }
 }
 

@@ -1,9 +1,8 @@
 // WorkerEntrypoint and RpcTarget, and the context that stateless handlers get.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
-
-const { PromisePrototypeThen, PromiseResolve } = primordials;
+import { holdUntil } from "ext:beryl/eviction.js";
 
 export class WorkerEntrypoint {
   /**
@@ -39,10 +38,10 @@ export class ExecutionContext {
     return this.#props;
   }
 
-  /** @param {unknown} promise Its failure is logged; nothing waits for it. */
+  /** @param {unknown} promise Its failure is logged; the end of the process waits for it. */
   waitUntil(promise) {
     void this.#props;
-    PromisePrototypeThen(PromiseResolve(promise), undefined, reportUncaught);
+    holdUntil(promise, 0, reportUncaught);
   }
 
   passThroughOnException() {

@@ -88,6 +88,20 @@ export class DurableObjectFacets {
     ops.op_facets_abort(this.#actor, String(name), errorName, message);
   }
 
+  /**
+   * Gives `to` the data of `from` and of the facets below it, in place of its own.
+   * @param {string} from
+   * @param {string} to
+   */
+  clone(from, to) {
+    ops.op_facets_clone(this.#actor, String(from), String(to));
+  }
+
+  /** @returns {string[]} The facets that run or have data; an extension of the platform. */
+  list() {
+    return ops.op_facets_list(this.#actor);
+  }
+
   /** @param {string} name */
   delete(name) {
     ops.op_facets_delete(this.#actor, String(name));

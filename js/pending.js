@@ -7,7 +7,14 @@ const { ops } = core;
 
 /** The form of a value that has capabilities; as `worker::event::SettledForm`. */
 const PACKED = 1;
-const { Promise, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, SafeMap } = primordials;
+const {
+  MapPrototypeDelete,
+  MapPrototypeForEach,
+  MapPrototypeGet,
+  MapPrototypeSet,
+  Promise,
+  SafeMap,
+} = primordials;
 
 /**
  * With the event that began to wait, which runs on when the promise is settled.
@@ -65,6 +72,11 @@ export function settle(slot, form) {
 /** Errors of other workers say so (DO-38). @param {any} error */
 function markRemote(error) {
   error.remote = true;
+}
+
+/** @param {(wait: {actor: number}) => void} f Called for everything that is waited for. */
+export function eachWait(f) {
+  MapPrototypeForEach(waits, f);
 }
 
 /** @returns {number} The event that runs, 0 if it is not known. */

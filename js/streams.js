@@ -4,7 +4,8 @@
 // before a stream is really needed.
 
 import { core, primordials } from "ext:core/mod.js";
-import { close, open, promiseOf } from "ext:beryl/pending.js";
+import { hold, release } from "ext:beryl/eviction.js";
+import { close, currentActor, open, promiseOf } from "ext:beryl/pending.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
@@ -118,6 +119,8 @@ export function pump(stream) {
 }
 
 async function feed(stream, writer) {
+  const actor = currentActor();
+  hold(actor);
   const reader = classes().acquireReadableStreamDefaultReader(stream);
   try {
     for (;;) {
@@ -134,6 +137,8 @@ async function feed(stream, writer) {
     const slot = open();
     if (ops.op_body_fail(writer, describe(error), slot)) close(slot);
     else await promiseOf(slot);
+  } finally {
+    release(actor);
   }
 }
 

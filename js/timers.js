@@ -9,6 +9,7 @@ const { ops } = core;
 const {
   FunctionPrototypeApply,
   MapPrototypeDelete,
+  MapPrototypeForEach,
   MapPrototypeGet,
   MapPrototypeGetSize,
   MapPrototypeHas,
@@ -81,6 +82,18 @@ export function fireTimer(id) {
   } catch (error) {
     reportUncaught(error);
   }
+}
+
+/** @param {(timer: {actor: number}) => void} f Called for every timer that runs. */
+export function eachTimer(f) {
+  MapPrototypeForEach(timers, f);
+}
+
+/** Stops the timers of a gone actor. @param {number} gone */
+export function forgetTimers(gone) {
+  MapPrototypeForEach(timers, (timer, id) => {
+    if (timer.actor === gone) clearTimeout(id);
+  });
 }
 
 export const scheduler = {

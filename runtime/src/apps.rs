@@ -9,6 +9,7 @@ use control::host::{AppHost, DeployError, Deployed, Deployment, Rejection};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use worker::actor_id::ActorId;
+use worker::census::Census;
 use worker::code::Module;
 use worker::entrypoint::{Call, Entrypoint, Serialized};
 use worker::error::{Error, SourcePosition};
@@ -84,6 +85,10 @@ impl AppHost for Supervisors {
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         // Not by asking the supervisor: what is to be erased may be damaged.
         self.of(app).erase()
+    }
+
+    fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>> {
+        self.shard.census()
     }
 }
 

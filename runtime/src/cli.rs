@@ -76,6 +76,9 @@ pub struct ServerArgs {
     /// Threads that run JavaScript; one per core if not given
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,
+    /// Port on loopback where tests see objects and move the clock; nobody else needs it
+    #[arg(long, value_name = "N", hide = true)]
+    pub debug_port: Option<u16>,
 }
 
 /// How log lines look.

@@ -25,6 +25,8 @@ pub struct Config {
     pub limits: Limits,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Where tests see objects and move the clock; port 0 means any.
+    pub debug_port: Option<u16>,
     /// What is served.
     pub mode: Mode,
 }
@@ -127,7 +129,8 @@ impl Config {
             limits.cpu_ms = cpu_ms;
         }
         make_writable(&data_dir)?;
-        Ok(Config { data_dir, listen, shards, limits, log_format: common.log_format, mode })
+        let (log_format, debug_port) = (common.log_format, common.debug_port);
+        Ok(Config { data_dir, listen, shards, limits, log_format, debug_port, mode })
     }
 }
 

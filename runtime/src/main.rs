@@ -8,6 +8,7 @@
 mod apps;
 mod cli;
 mod config;
+mod debug;
 mod keeper;
 mod serve;
 

@@ -27,6 +27,7 @@ use worker::stub::MainStub;
 
 use crate::apps::Supervisors;
 use crate::config::{Auth, Config, Mode, Run, Serve};
+use crate::debug;
 
 /// Why a process stopped, for people.
 pub type Failure = Box<dyn std::error::Error>;
@@ -96,7 +97,11 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
     let http = HttpLimits::new(&config.limits);
     let plan = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
-    let service = plan.service(sockets, http, ready);
+    let service = plan.service(sockets, http.clone(), ready);
+    let service = match config.debug_port {
+        Some(port) => debug::beside(service, port, http)?,
+        None => service,
+    };
     let shards = ShardConfig {
         main: plan.main.clone(),
         data: data.path().to_path_buf(),
@@ -312,7 +317,8 @@ fn serve_shard(
     })
 }
 
-async fn stopped(mut stopping: watch::Receiver<bool>) {
+/// Ends when the process should stop.
+pub async fn stopped(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone means that the process ends.
     let _ = stopping.wait_for(|stop| *stop).await;
 }

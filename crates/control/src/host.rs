@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
+use worker::census::Census;
 use worker::code::Module;
 use worker::error::{Error, SourcePosition, StartError};
 
-/// Runs apps. Every method speaks about one app by its checked name.
+/// Runs apps. Every method that takes an app speaks about one by its checked name.
 ///
 /// Dropping a future stops waiting, not the work.
 pub trait AppHost {
@@ -27,6 +28,9 @@ pub trait AppHost {
 
     /// Stops the app and erases its code and data. Erasing what is not there succeeds.
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>>;
+
+    /// What of all apps is in memory.
+    fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>>;
 }
 
 /// Code and settings that a client submitted, checked.

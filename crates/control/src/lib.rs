@@ -13,6 +13,7 @@ mod deployment;
 pub mod error;
 pub mod host;
 pub mod name;
+pub mod objects;
 mod refusal;
 pub mod rest;
 pub mod token;

@@ -22,6 +22,7 @@ use crate::clock::rfc3339;
 use crate::deployment;
 use crate::host::{AppHost, Deployment};
 use crate::name::AppName;
+use crate::objects;
 use crate::refusal::Refusal;
 use crate::token::Token;
 
@@ -61,6 +62,7 @@ struct State {
 enum Resource<'a> {
     Health,
     Apps,
+    Objects,
     App(&'a str),
 }
 
@@ -107,7 +109,13 @@ impl State {
         match (resource.ok_or_else(no_such_url)?, &request.method) {
             (Resource::Health, &Method::GET | &Method::HEAD) => Ok(health()),
             (Resource::Apps, &Method::GET | &Method::HEAD) => Ok(self.list()),
-            (Resource::Health | Resource::Apps, _) => Err(Refusal::method_not_allowed("GET, HEAD")),
+            (Resource::Objects, &Method::GET | &Method::HEAD) => {
+                let census = self.host.census().await?;
+                Ok(Response::json(StatusCode::OK, &objects::to_json(&census)))
+            }
+            (Resource::Health | Resource::Apps | Resource::Objects, _) => {
+                Err(Refusal::method_not_allowed("GET, HEAD"))
+            }
             (Resource::App(name), method) => {
                 let name = app_name(name)?;
                 match *method {
@@ -242,6 +250,7 @@ fn resource(path: &str) -> Option<Resource<'_>> {
     match path {
         "/v1/healthz" => Some(Resource::Health),
         "/v1/apps" => Some(Resource::Apps),
+        "/v1/objects" => Some(Resource::Objects),
         _ => path.strip_prefix("/v1/apps/").filter(|name| !name.contains('/')).map(Resource::App),
     }
 }

@@ -2,7 +2,7 @@
 //! and the extensions that were in it.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
 use deno_core::{Extension, JsRuntime, RuntimeOptions, v8};
@@ -70,6 +70,12 @@ pub fn build_snapshot(
 }
 
 impl Engine {
+    /// True if four fifths of the isolates that may live do.
+    #[must_use]
+    pub fn is_nearly_full(&self) -> bool {
+        self.isolates.load(Ordering::Relaxed) >= self.isolates_max / 5 * 4
+    }
+
     /// Initialises V8 for the process.
     ///
     /// Must be called by the main thread before it starts any other thread, since V8 hands

@@ -13,6 +13,7 @@ use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
 use crate::loader::LoadedHandle;
+use crate::request::v8_text;
 use crate::stub;
 
 /// A facet's slot in JavaScript's hands, while its startup callback runs.
@@ -126,6 +127,31 @@ pub fn op_facets_delete(
 ) -> Result<(), JsError> {
     facet::check_name(name)?;
     Ok(facet::delete(&*parent(state, actor)?, name)?)
+}
+
+/// Copies a facet's data over that of another facet.
+#[op2(fast)]
+pub fn op_facets_clone(
+    state: &mut OpState,
+    actor: u32,
+    #[string] from: &str,
+    #[string] to: &str,
+) -> Result<(), JsError> {
+    facet::check_name(from)?;
+    facet::check_name(to)?;
+    Ok(facet::clone(&*parent(state, actor)?, from, to)?)
+}
+
+/// Names of the facets that run or have data.
+#[op2]
+pub fn op_facets_list<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    actor: u32,
+) -> Result<v8::Local<'s, v8::Array>, JsError> {
+    let names = facet::list(&*parent(state, actor)?)?;
+    let names: Vec<_> = names.iter().map(|name| v8_text(scope, name)).collect();
+    Ok(v8::Array::new_with_elements(scope, &names))
 }
 
 /// The name of the facet that the actor is asked to start, because its alarm is due.

@@ -12,6 +12,7 @@ mod console;
 mod crypto;
 mod dispatch;
 mod error;
+mod eviction;
 mod facets;
 mod kv;
 mod loader;
@@ -71,12 +72,16 @@ deno_core::extension!(
         dispatch::op_dispatch_return,
         dispatch::op_dispatch_fail,
         dispatch::op_dispatch_constructed,
+        eviction::op_eviction_hold,
+        eviction::op_eviction_surveyed,
         facets::op_facets_check,
         facets::op_facets_bind,
         facets::op_facets_start,
         facets::op_facets_fail,
         facets::op_facets_abort,
         facets::op_facets_delete,
+        facets::op_facets_clone,
+        facets::op_facets_list,
         facets::op_facets_to_wake,
         facets::op_facets_woken,
         facets::op_facets_own_class,
@@ -134,6 +139,7 @@ deno_core::extension!(
         "entrypoint.js",
         "env.js",
         "errors.js",
+        "eviction.js",
         "exports.js",
         "facets.js",
         "globals.js",

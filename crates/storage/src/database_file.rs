@@ -30,6 +30,29 @@ pub fn delete_database(path: &Path) -> Result<(), Error> {
     if found { sync_folder(folder_of(path)) } else { Ok(()) }
 }
 
+/// Copies a database with what its WAL holds; silent when there is none. When this returns, the
+/// copy is on disk. Shares blocks where the file system can.
+///
+/// Nothing may write to the database meanwhile; what is not committed does not count in the copy.
+/// There must be no database at `to`; after an error there may be a part of one.
+///
+/// # Errors
+/// [`Error::BrokenFile`] when a file cannot be copied.
+pub fn copy_database(from: &Path, to: &Path) -> Result<(), Error> {
+    let copy = |from: &Path, to: &Path| -> io::Result<()> {
+        match fs::copy(from, to) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+            copied => copied?,
+        };
+        File::open(to)?.sync_all()
+    };
+    // The WAL first: found without its database, it would be removed.
+    copy(&wal_of(from), &wal_of(to))
+        .and_then(|()| copy(from, to))
+        .map_err(|cause| Error::file(to, "copy a database there", &cause))?;
+    sync_folder(folder_of(to))
+}
+
 /// Makes sure that a database file is there, and returns the folders whose entries changed.
 pub(crate) fn create_where_missing(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = folder_of(path);

@@ -31,7 +31,7 @@ pub use append_log::AppendLog;
 pub use cursor::Cursor;
 pub use data_dir::DataDir;
 pub use database::{Database, set_heap_limit};
-pub use database_file::delete_database;
+pub use database_file::{copy_database, delete_database};
 pub use durability::{CommitLog, Durability, DurabilitySink};
 pub use error::Error;
 pub use keyed_log::KeyedLog;

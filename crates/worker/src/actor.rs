@@ -16,6 +16,7 @@ use crate::actor_id::ActorId;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::event::{Entry, Event, EventKind, Outgoing};
+use crate::eviction::Usage;
 use crate::gate::{OutputGate, Passage};
 use crate::limits::ACTOR_WAITING_MAX;
 use crate::position::Position;
@@ -34,6 +35,7 @@ pub struct Actor {
     gate: RefCell<OutputGate<Outgoing>>,
     state: RefCell<State>,
     pub(crate) alarm: AlarmState,
+    pub(crate) usage: Usage,
 }
 
 /// What an actor is, as its instance sees it.
@@ -94,6 +96,7 @@ impl Actor {
                 events: Vec::new(),
             }),
             alarm: AlarmState::default(),
+            usage: Usage::default(),
         });
         let instance = &actor.worker.instance;
         actor.index.set(instance.add_actor(Rc::clone(&actor)));
@@ -135,6 +138,7 @@ impl Actor {
 
     /// Delivers an event, or lets it wait until the instance takes events.
     pub(crate) fn deliver(self: &Rc<Self>, kind: EventKind) {
+        self.usage.touch();
         let event = Event { actor: Some(Rc::clone(self)), entry: Entry::default(), kind };
         match &mut *self.state.borrow_mut() {
             State::Broken(error) => return event.fail(error.clone()),
@@ -322,6 +326,30 @@ impl Actor {
         self.worker.instance.remove_actor(self.index.get(), error);
         self.shard().remove_token(self.token);
         self.shard().forget_root(&self.identity, self.token);
+    }
+
+    /// True while it has events, or writes and messages that are not out.
+    pub(crate) fn is_busy(&self) -> bool {
+        let database = self.database.borrow();
+        let is_written =
+            database.as_ref().is_some_and(|db| db.is_dirty() || db.durable() < db.committed());
+        self.usage.has_events()
+            || self.is_waiting()
+            || is_written
+            || !self.gate.borrow().is_empty()
+            || self.is_dirty.get()
+    }
+
+    /// Leaves memory: nothing is lost, and the next event makes another instance (DO-14). Only
+    /// for one that is not busy.
+    pub(crate) fn evict(&self) {
+        let error = Error::reset("The Durable Object left memory because it was idle.");
+        *self.state.borrow_mut() = State::Broken(error.clone());
+        if let Some(database) = self.database.take() {
+            database.abandon();
+        }
+        self.worker.instance.remove_actor(self.index.get(), &error);
+        self.shard().remove_token(self.token);
     }
 
     /// The number that no other actor of the shard has.

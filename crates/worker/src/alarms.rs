@@ -60,12 +60,24 @@ impl Shard {
                 Some(Due::Overlong(key)) => self.end_overlong(&key),
             }
         }
+        self.sweep_if_due(now_ms);
         self.tick_when_due();
+    }
+
+    /// The clock was moved.
+    pub(crate) fn clock_moved(self: &Rc<Self>) {
+        if let Some((_, task)) = self.alarms().ticking.take() {
+            task.abort();
+        }
+        self.tick();
     }
 
     /// Sees to it that [`tick`](Self::tick) runs when something is due.
     pub(crate) fn tick_when_due(self: &Rc<Self>) {
-        let Some(due_ms) = self.alarms().schedule.borrow().next_due() else { return };
+        let alarm_ms = self.alarms().schedule.borrow().next_due();
+        let Some(due_ms) = [alarm_ms, self.next_sweep()].into_iter().flatten().min() else {
+            return;
+        };
         let mut ticking = self.alarms().ticking.borrow_mut();
         if let Some((at_ms, task)) = &*ticking {
             if *at_ms <= due_ms {
@@ -193,6 +205,12 @@ impl Shard {
             // The next start of the process finds it again.
             Err(error) => tracing::error!(%error, "an alarm that was given up is still stored"),
         }
+    }
+
+    /// A database that was copied has no alarm of its own.
+    pub(crate) fn clear_copied_alarm(&self, root: &Root, number: u16) -> Result<(), Error> {
+        let (class, id) = (Arc::clone(&root.class), root.id.bytes());
+        self.clear_alarm(&AlarmKey { class, id, number })
     }
 
     /// Deletes the alarm in the database of an actor that does not run.

@@ -153,6 +153,8 @@ pub enum Delivery {
     Alarm(u32, u32),
     /// `(event, actor)`.
     WakeFacet(u32, u32),
+    /// Which actors do timers, promises and the like hold?
+    Survey,
 }
 
 impl Delivery {
@@ -170,6 +172,7 @@ impl Delivery {
             Delivery::Returned(number) => (7, number, 0),
             Delivery::Alarm(event, actor) => (10, event, actor),
             Delivery::WakeFacet(event, actor) => (11, event, actor),
+            Delivery::Survey => (12, 0, 0),
         }
     }
 }

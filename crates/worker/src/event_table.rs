@@ -23,6 +23,9 @@ impl EventTable {
 
     /// Adds an event; gives its number. At most [`EVENTS_MAX`] may be in the table.
     pub fn insert(&mut self, event: Event) -> u32 {
+        if let Some(actor) = &event.actor {
+            actor.usage.event_began();
+        }
         let generation = self.next_generation;
         self.next_generation = (generation + 1) % (1 << (32 - INDEX_BITS));
         let index = self.entries.insert((generation, event));
@@ -42,6 +45,7 @@ impl EventTable {
     pub fn remove(&mut self, number: u32) -> Option<Event> {
         self.find(number)?;
         let (_, event) = self.entries.remove(index(number));
+        ended(&event);
         if let EventKind::Fetch(Some(request), _) = &event.kind {
             self.ended[self.next_ended] = (number, request.id);
             self.next_ended = (self.next_ended + 1) % ENDED_KEPT;
@@ -53,7 +57,9 @@ impl EventTable {
     pub fn take(&mut self, which: impl Fn(&Event) -> bool) -> Vec<Event> {
         let picked = self.entries.iter().filter(|(_, (_, event))| which(event));
         let keys: Vec<usize> = picked.map(|(key, _)| key).collect();
-        keys.into_iter().map(|key| self.entries.remove(key).1).collect()
+        let events: Vec<Event> = keys.into_iter().map(|key| self.entries.remove(key).1).collect();
+        events.iter().for_each(ended);
+        events
     }
 
     /// The request an event was made by, also for a while after it ended.
@@ -65,6 +71,12 @@ impl EventTable {
             };
         }
         self.ended.iter().find(|(ended, _)| *ended == number).map(|(_, id)| *id)
+    }
+}
+
+fn ended(event: &Event) {
+    if let Some(actor) = &event.actor {
+        actor.usage.event_ended();
     }
 }
 

@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 
 use crate::actor::{Actor, Identity, Name};
 use crate::capability::{Capability, OF_FACET};
+use crate::census::Presence;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -30,7 +31,9 @@ pub struct FacetSlot {
 enum State {
     /// The startup callback runs, or the class is being loaded.
     Starting(Vec<EventKind>),
-    Running(Rc<Actor>),
+    /// Its actor left memory; the next event makes another of the same class (FA-34).
+    Idle(Startup),
+    Running(Startup, Rc<Actor>),
     Broken(Error),
 }
 
@@ -132,7 +135,55 @@ pub fn delete(parent: &Actor, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Gives facet `to` the data of facet `from` and of those below it, in place of its own
+/// (FA-31). It gets the last committed state, whatever `from` does meanwhile, and no alarms.
+///
+/// # Errors
+/// [`Error::BrokenStorage`] when files cannot be copied.
+pub fn clone(parent: &Actor, from: &str, to: &str) -> Result<(), Error> {
+    abort(parent, to, &Error::reset("Facet was cloned-over."));
+    if from == to {
+        return Ok(());
+    }
+    let position = &parent.identity.position;
+    let (root, shard) = (&position.root, parent.shard());
+    let deleted = root.delete_facet(position.number, to)?;
+    shard.forget_alarms(root, &deleted);
+    if let Some(slot) = position.facet(from) {
+        slot.commit_tree();
+    }
+    for (_, copy) in root.copy_facet(position.number, from, to)? {
+        shard.clear_copied_alarm(root, copy)?;
+    }
+    Ok(())
+}
+
+/// Names of the facets below `parent` that run or have data.
+///
+/// # Errors
+/// [`Error::BrokenStorage`] when the index cannot be read.
+pub fn list(parent: &Actor) -> Result<Vec<String>, Error> {
+    let position = &parent.identity.position;
+    let mut names = position.root.stored_facets(position.number)?;
+    let slots = position.slots();
+    let running = slots.iter().filter(|slot| !slot.is_broken());
+    names.extend(running.map(|slot| slot.name.clone()));
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
 impl FacetSlot {
+    /// Commits what it and those below it wrote so far.
+    fn commit_tree(&self) {
+        if let Some(actor) = self.actor() {
+            actor.commit();
+        }
+        if let Some(position) = self.position.get() {
+            position.slots().iter().for_each(|slot| slot.commit_tree());
+        }
+    }
+
     /// Starts the facet with what the startup callback chose. `id` is `None` to take the
     /// parent's.
     pub fn start(self: &Rc<Self>, class: ActorClass, id: Option<Name>) {
@@ -149,7 +200,13 @@ impl FacetSlot {
             }
             State::Starting(waiting) => return waiting.push(kind),
             State::Broken(error) => return kind.fail(error.clone()),
-            State::Running(actor) => Rc::clone(actor),
+            State::Idle(startup) => {
+                let startup = startup.clone();
+                *state = State::Starting(vec![kind]);
+                drop(state);
+                return self.launch(startup);
+            }
+            State::Running(_, actor) => Rc::clone(actor),
         };
         drop(state);
         // A facet that broke by itself gives its name free (FA-38).
@@ -183,8 +240,8 @@ impl FacetSlot {
     /// Its running actor.
     pub(crate) fn actor(&self) -> Option<Rc<Actor>> {
         match &*self.state.borrow() {
-            State::Running(actor) => Some(Rc::clone(actor)),
-            State::Starting(_) | State::Broken(_) => None,
+            State::Running(_, actor) => Some(Rc::clone(actor)),
+            State::Starting(_) | State::Idle(_) | State::Broken(_) => None,
         }
     }
 
@@ -202,23 +259,23 @@ impl FacetSlot {
                 Actor::start(worker, identity)
             });
             match started {
-                Ok(actor) => slot.run(actor),
+                Ok(actor) => slot.run(startup, actor),
                 Err(error) => slot.fail(&error),
             }
         });
     }
 
-    fn run(&self, actor: Rc<Actor>) {
+    fn run(&self, startup: Startup, actor: Rc<Actor>) {
         let mut state = self.state.borrow_mut();
         match &mut *state {
             State::Starting(waiting) => {
                 let waiting = std::mem::take(waiting);
-                *state = State::Running(Rc::clone(&actor));
+                *state = State::Running(startup, Rc::clone(&actor));
                 drop(state);
                 waiting.into_iter().for_each(|kind| actor.deliver(kind));
             }
             // Aborted while its class was loading.
-            State::Running(_) | State::Broken(_) => {
+            State::Idle(_) | State::Running(..) | State::Broken(_) => {
                 drop(state);
                 actor.break_with(&Error::reset("The facet was aborted before it started."));
             }
@@ -245,7 +302,8 @@ impl FacetSlot {
             State::Starting(waiting) => {
                 waiting.into_iter().for_each(|kind| kind.fail(error.clone()))
             }
-            State::Running(actor) => actor.break_with(error),
+            State::Running(_, actor) => actor.break_with(error),
+            State::Idle(_) => {}
             State::Broken(earlier) => *self.state.borrow_mut() = State::Broken(earlier),
         }
         // Where the actor had left memory, those below it may still run.
@@ -254,11 +312,44 @@ impl FacetSlot {
         }
     }
 
+    /// Its name below its parent.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// True while its class is asked for or loaded.
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Starting(_))
+    }
+
+    /// Whether it has an actor.
+    pub(crate) fn presence(&self) -> Presence {
+        match &*self.state.borrow() {
+            State::Starting(_) => Presence::Starting,
+            State::Idle(_) => Presence::Idle,
+            State::Running(_, actor) if actor.broken().is_none() => Presence::Running,
+            State::Running(..) | State::Broken(_) => Presence::Broken,
+        }
+    }
+
+    /// Its actor leaves memory, if it is still this one; the class stays.
+    pub(crate) fn evict(&self, actor: &Rc<Actor>) {
+        let mut state = self.state.borrow_mut();
+        if let State::Running(startup, running) = &*state
+            && Rc::ptr_eq(running, actor)
+        {
+            *state = State::Idle(startup.clone());
+            drop(state);
+            actor.evict();
+        }
+    }
+
     /// True if its stubs fail from now on.
     fn is_broken(&self) -> bool {
         match &*self.state.borrow() {
-            State::Starting(_) => false,
-            State::Running(actor) => actor.broken().is_some(),
+            State::Starting(_) | State::Idle(_) => false,
+            State::Running(_, actor) => actor.broken().is_some(),
             State::Broken(_) => true,
         }
     }

@@ -75,6 +75,18 @@ impl FacetIndex {
         below.map(|((_, name), number)| (name.as_str(), number))
     }
 
+    /// The numbers of a facet and of all facets below it, parents first.
+    #[must_use]
+    pub fn subtree(&self, parent: u16, name: &str) -> Vec<u16> {
+        let mut numbers: Vec<u16> = self.find(parent, name).into_iter().collect();
+        let mut next = 0;
+        while let Some(number) = numbers.get(next) {
+            numbers.extend(self.children(*number));
+            next += 1;
+        }
+        numbers
+    }
+
     /// The names from the root to a facet.
     #[must_use]
     pub fn path(&self, number: u16) -> Option<Vec<String>> {

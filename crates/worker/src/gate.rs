@@ -32,6 +32,12 @@ impl<T> OutputGate<T> {
         OutputGate { durable: 0, broken: None, held: VecDeque::new() }
     }
 
+    /// True if no message waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Brings a message to the gate; `reveals` is the newest commit it may reveal, 0 for none.
     pub fn pass(&mut self, reveals: u64, message: T) -> Passage<T> {
         if let Some(error) = &self.broken {

@@ -11,19 +11,18 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use slab::Slab;
 use tokio::task::AbortHandle;
 
 use crate::actor::Actor;
-use crate::alarm::Run;
+use crate::actor_table::ActorTable;
 use crate::code::{Env, WorkerCode};
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
-use crate::event::{AlarmEnd, Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
+use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
 use crate::event_table::{EVENTS_MAX, EventTable};
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::live::Loan;
-use crate::loader::{LoaderNamespace, WorkerSource};
+use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
 use crate::worker::Worker;
@@ -34,10 +33,10 @@ pub struct Instance {
     pub code: WorkerCode,
     shard: Rc<Shard>,
     worker: OnceCell<Weak<Worker>>,
-    events: RefCell<EventTable>,
+    pub(crate) events: RefCell<EventTable>,
     settled: RefCell<HashMap<u32, Result<Payload, Error>>>,
     inbox: RefCell<VecDeque<Delivery>>,
-    actors: RefCell<Slab<Rc<Actor>>>,
+    actors: RefCell<ActorTable>,
     exports: RefCell<HashMap<String, ExportKind>>,
     timers: RefCell<HashMap<u32, AbortHandle>>,
     loader: OnceCell<Rc<LoaderNamespace>>,
@@ -46,6 +45,10 @@ pub struct Instance {
     deferred: Cell<usize>,
     /// Objects that others hold.
     lent: Cell<usize>,
+    /// What is held by `waitUntil()` and open streams.
+    pub(crate) held: Cell<i32>,
+    /// The dynamic worker it runs, if it is one.
+    pub(crate) loaded: OnceCell<Weak<LoadedWorker>>,
 }
 
 /// What a promise of an isolate is settled with.
@@ -100,6 +103,8 @@ impl Instance {
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
             lent: Cell::new(0),
+            held: Cell::new(0),
+            loaded: OnceCell::new(),
         }
     }
 
@@ -123,6 +128,10 @@ impl Instance {
     /// How its own exports are reached.
     #[must_use]
     pub fn source(self: &Rc<Self>) -> WorkerSource {
+        // Its isolate may leave memory and come back.
+        if let Some(loaded) = self.loaded.get().and_then(Weak::upgrade) {
+            return WorkerSource::Loaded(loaded);
+        }
         match self.code.env {
             Env::Configured(_) => WorkerSource::Configured(Rc::clone(&self.shard)),
             Env::Given(_) => WorkerSource::Own(Rc::downgrade(self)),
@@ -168,7 +177,7 @@ impl Instance {
         self.queue(delivery(number, actor));
     }
 
-    fn queue(&self, delivery: Delivery) {
+    pub(crate) fn queue(&self, delivery: Delivery) {
         self.inbox.borrow_mut().push_back(delivery);
         self.schedule();
     }
@@ -219,18 +228,18 @@ impl Instance {
 
     /// Adds an actor; gives the number by which the isolate knows it, never 0.
     pub(crate) fn add_actor(&self, actor: Rc<Actor>) -> u32 {
-        number(self.actors.borrow_mut().insert(actor)) + 1
+        self.actors.borrow_mut().add(actor)
     }
 
     /// The actor the isolate knows by this number.
     #[must_use]
     pub fn actor(&self, index: u32) -> Option<Rc<Actor>> {
-        self.actors.borrow().get((index as usize).checked_sub(1)?).cloned()
+        self.actors.borrow().find(index)
     }
 
     /// All actors that live in this isolate.
     pub(crate) fn actors(&self) -> Vec<Rc<Actor>> {
-        self.actors.borrow().iter().map(|(_, actor)| Rc::clone(actor)).collect()
+        self.actors.borrow().all()
     }
 
     /// Forgets an actor and fails its events.
@@ -238,7 +247,7 @@ impl Instance {
         if index == 0 {
             return;
         }
-        self.actors.borrow_mut().try_remove(index as usize - 1);
+        self.actors.borrow_mut().remove(index);
         self.fail_events(error, |event| {
             event.actor.as_ref().is_some_and(|actor| actor.index() == index)
         });
@@ -258,6 +267,7 @@ impl Instance {
             && self.timers.borrow().is_empty()
             && self.deferred.get() == 0
             && self.lent.get() == 0
+            && !self.is_held()
     }
 
     /// Stops everything that could still reach the isolate.
@@ -340,56 +350,6 @@ impl Instance {
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Call(_, way), .. }) = event else { return };
         leave(actor, Outgoing::Returned(way, answer));
-    }
-
-    /// The run of an alarm event, with its actor.
-    #[must_use]
-    pub fn alarm_run(&self, event: u32) -> Option<(Rc<Actor>, Run)> {
-        match self.events.borrow().find(event)? {
-            Event { actor: Some(actor), kind: EventKind::Alarm(run, _), .. } => {
-                Some((Rc::clone(actor), *run))
-            }
-            _ => None,
-        }
-    }
-
-    /// Settles an alarm event.
-    pub fn answer_alarm(&self, event: u32, end: AlarmEnd) {
-        let event = self.events.borrow_mut().remove(event);
-        let Some(Event { actor, kind: EventKind::Alarm(_, way), .. }) = event else { return };
-        leave(actor, Outgoing::Alarm(way, Ok(end)));
-    }
-
-    /// The alarm that runs in this actor, if any, must not be tried again (AL-9).
-    pub(crate) fn give_up_alarm(&self, index: u32) {
-        let is_it = |event: &Event| {
-            matches!(event.kind, EventKind::Alarm(..))
-                && event.actor.as_ref().is_some_and(|actor| actor.index() == index)
-        };
-        let events = self.events.borrow_mut().take(is_it);
-        for event in events {
-            if let EventKind::Alarm(_, way) = event.kind {
-                Outgoing::Alarm(way, Ok(AlarmEnd::GivenUp)).send();
-            }
-        }
-    }
-
-    /// The name of the facet that a supervisor is asked to wake.
-    #[must_use]
-    pub fn facet_to_wake(&self, event: u32) -> Option<String> {
-        match &self.events.borrow().find(event)?.kind {
-            EventKind::WakeFacet(name, _) => Some(name.clone()),
-            _ => None,
-        }
-    }
-
-    /// Says whether the supervisor had a class for the facet to wake.
-    pub fn answer_wake(&self, event: u32, is_known: bool) {
-        let event = self.events.borrow_mut().remove(event);
-        if let Some(Event { kind: EventKind::WakeFacet(_, answer), .. }) = event {
-            // Nobody waits any more once the shard ends.
-            let _ = answer.send(Ok(is_known));
-        }
     }
 
     /// Settles whatever kind of event this is with an error.
@@ -516,7 +476,7 @@ impl Instance {
 }
 
 /// Brings an answer to the output gate of its actor; a stateless worker has none.
-fn leave(actor: Option<Rc<Actor>>, outgoing: Outgoing) {
+pub(crate) fn leave(actor: Option<Rc<Actor>>, outgoing: Outgoing) {
     match actor {
         Some(actor) => actor.leave(outgoing),
         None => outgoing.send(),
@@ -525,7 +485,3 @@ fn leave(actor: Option<Rc<Actor>>, outgoing: Outgoing) {
 
 /// Stands for the actor where a stateless entrypoint has a name or props.
 const NAMED_ENTRY: u32 = u32::MAX;
-
-fn number(key: usize) -> u32 {
-    u32::try_from(key).expect("events and actors are limited to far fewer than 2^32")
-}

@@ -23,6 +23,8 @@ pub struct LoadedWorker {
     shard: Rc<Shard>,
     state: RefCell<State>,
     used: std::cell::Cell<u64>,
+    /// Since when it is idle, as far as sweeps saw, and its last use then.
+    idle: std::cell::Cell<Option<(u64, u64)>>,
 }
 
 type Waiting = Box<dyn FnOnce(Result<Rc<Worker>, Error>)>;
@@ -89,6 +91,7 @@ impl LoadedWorker {
             shard: Rc::clone(shard),
             state: RefCell::new(State::Pending(Vec::new())),
             used: std::cell::Cell::new(shard.next_number()),
+            idle: std::cell::Cell::new(None),
         })
     }
 
@@ -123,6 +126,27 @@ impl LoadedWorker {
                 is_idle.then_some(self.used.get())
             }
             State::Pending(_) | State::Defined(_, None) | State::Failed(_) => None,
+        }
+    }
+
+    /// A sweep comes by: gives up the isolate if it is idle for long enough. True if it has none.
+    pub(crate) fn leaves(&self, now_ms: u64) -> bool {
+        let Some(used) = self.idle_since() else {
+            self.idle.set(None);
+            return !matches!(&*self.state.borrow(), State::Defined(_, Some(_)));
+        };
+        match self.idle.get() {
+            Some((since_ms, at)) if at == used => {
+                let is_over = now_ms.saturating_sub(since_ms) >= IDLE_WORKER_MS;
+                if is_over {
+                    self.evict();
+                }
+                is_over
+            }
+            _ => {
+                self.idle.set(Some((now_ms, used)));
+                false
+            }
         }
     }
 
@@ -177,6 +201,7 @@ impl LoadedWorker {
             let started = Worker::start(shard, &code);
             match &started {
                 Ok(worker) => {
+                    worker.instance.is_of(&this);
                     let defined = State::Defined(code, Some(Rc::clone(worker)));
                     drop(this.state.replace(defined));
                     shard.add_loaded(&this);
@@ -205,3 +230,6 @@ impl WorkerSource {
         }
     }
 }
+
+/// How long an isolate without work stays.
+const IDLE_WORKER_MS: u64 = 10_000;

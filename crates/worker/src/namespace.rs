@@ -2,9 +2,10 @@
 //! files (`spec/workers.md` §2.9, §3.5).
 //!
 //! Layout: `<data>/do/<unique key>/<64 hex>.sqlite` for the root, `<64 hex>.<n>.sqlite` for
-//! facet n, `<64 hex>.facets` for the index that gives facets their numbers.
+//! facet n, `<64 hex>.facets` for the index that gives facets their numbers, `<64 hex>.unfinished`
+//! while several of them are deleted or cloned.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,6 +33,8 @@ pub struct Root {
     pub class: Arc<str>,
     /// The root's id.
     pub id: ActorId,
+    /// When an event last came to the tree, as far as sweeps saw.
+    pub(crate) used_ms: Cell<u64>,
     name: OnceCell<String>,
     folder: PathBuf,
     hex: String,
@@ -78,6 +81,18 @@ impl Namespaces {
     }
 }
 
+/// A change of several databases that is under way.
+struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// The change is through.
+    fn end(self) -> Result<(), Error> {
+        Ok(storage::delete_database(&self.path)?)
+    }
+}
+
 impl Root {
     /// The tree of actor `id` of `class`, kept below `data`.
     #[must_use]
@@ -87,6 +102,7 @@ impl Root {
         Root {
             class,
             id: id.clone(),
+            used_ms: Cell::new(0),
             name: OnceCell::new(),
             folder,
             hex,
@@ -143,26 +159,114 @@ impl Root {
     }
 
     /// Erases the databases of a facet and of all facets below it, and gives their numbers; one
-    /// that never was is no error.
+    /// that never was is no error. A crash in between leaves all of them or none.
     ///
     /// # Errors
     /// [`Error::BrokenStorage`] when a file cannot be removed.
     pub fn delete_facet(&self, parent: u16, name: &str) -> Result<Vec<u16>, Error> {
-        let numbers = self.with_index(|index, _| {
-            let Some(number) = index.find(parent, name) else { return Ok(Vec::new()) };
-            let mut numbers = vec![number];
-            let mut next = 0;
-            while let Some(number) = numbers.get(next) {
-                numbers.extend(index.children(*number));
-                next += 1;
+        let numbers = self.with_index(|index, _| Ok(index.subtree(parent, name)))?;
+        self.erase_databases(&numbers)?;
+        Ok(numbers)
+    }
+
+    /// Copies the databases of a facet and of all facets below it to another facet, which has
+    /// none; gives both numbers of each pair. What is not committed is not copied. A crash in
+    /// between leaves all copies or none.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when a file cannot be copied; then there are no copies.
+    pub fn copy_facet(&self, parent: u16, from: &str, to: &str) -> Result<Vec<(u16, u16)>, Error> {
+        let Some(from) = self.with_index(|index, _| Ok(index.find(parent, from)))? else {
+            return Ok(Vec::new());
+        };
+        let mut pairs = vec![(from, self.facet_number(parent, to)?)];
+        let mut next = 0;
+        while let Some((from, to)) = pairs.get(next).copied() {
+            let named = |index: &FacetIndex| -> Vec<(String, u16)> {
+                index.named(from).map(|(name, number)| (name.to_owned(), number)).collect()
+            };
+            for (name, number) in self.with_index(|index, _| Ok(named(index)))? {
+                pairs.push((number, self.facet_number(to, &name)?));
             }
-            Ok(numbers)
-        })?;
-        // Leaves first: after a crash a rest is still reachable from its parent.
+            next += 1;
+        }
+        let copies: Vec<u16> = pairs.iter().map(|(_, to)| *to).collect();
+        let unfinished = self.begin_change(&copies)?;
+        for (from, to) in &pairs {
+            let copied =
+                storage::copy_database(&self.database_path(*from), &self.database_path(*to));
+            if let Err(error) = copied {
+                self.erase_each(&copies)?;
+                unfinished.end()?;
+                return Err(error.into());
+            }
+        }
+        unfinished.end()?;
+        Ok(pairs)
+    }
+
+    /// Names of the facets directly below `parent` that have a database.
+    ///
+    /// # Errors
+    /// As [`facet_number`](Self::facet_number).
+    pub fn stored_facets(&self, parent: u16) -> Result<Vec<String>, Error> {
+        self.with_index(|index, _| {
+            let named = index.named(parent);
+            let stored = named.filter(|(_, number)| self.database_path(*number).exists());
+            Ok(stored.map(|(name, _)| name.to_owned()).collect())
+        })
+    }
+
+    fn erase_databases(&self, numbers: &[u16]) -> Result<(), Error> {
+        let stored = numbers.iter().filter(|number| self.database_path(**number).exists());
+        if stored.count() < 2 {
+            // Of a single database, the file's removal decides.
+            return self.erase_each(numbers);
+        }
+        let unfinished = self.begin_change(numbers)?;
+        self.erase_each(numbers)?;
+        unfinished.end()
+    }
+
+    fn erase_each(&self, numbers: &[u16]) -> Result<(), Error> {
         for number in numbers.iter().rev() {
             storage::delete_database(&self.database_path(*number))?;
         }
-        Ok(numbers)
+        Ok(())
+    }
+
+    /// Notes on disk that these databases are to be erased if the process ends before the change
+    /// is through.
+    fn begin_change(&self, numbers: &[u16]) -> Result<Unfinished, Error> {
+        let path = self.unfinished_path();
+        storage::delete_database(&path)?;
+        let (mut log, _) = AppendLog::open(&path, &UNFINISHED)?;
+        let count = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
+        let words = std::iter::once(&count).chain(numbers);
+        let bytes: Vec<u8> = words.flat_map(|number| number.to_le_bytes()).collect();
+        log.append(&bytes)?;
+        Ok(Unfinished { path })
+    }
+
+    /// Finishes a change of facets that a crash cut off.
+    fn finish_change(&self) -> Result<(), Error> {
+        let path = self.unfinished_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let (_, bytes) = AppendLog::open(&path, &UNFINISHED)?;
+        let mut numbers = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        let count = numbers.next().map_or(usize::MAX, usize::from);
+        let numbers: Vec<u16> = numbers.collect();
+        // A shorter list was cut off itself, before the change began.
+        if numbers.len() == count {
+            self.erase_each(&numbers)?;
+        }
+        Unfinished { path }.end()
+    }
+
+    fn unfinished_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.unfinished", self.hex))
     }
 
     /// Removes all files of the tree, also those that the index does not name.
@@ -182,7 +286,7 @@ impl Root {
             let is_ours = name.strip_prefix(&self.hex).is_some_and(|rest| rest.starts_with('.'));
             if is_ours && name.ends_with(".sqlite") {
                 storage::delete_database(&path)?;
-            } else if is_ours && name.ends_with(".facets") {
+            } else if is_ours && (name.ends_with(".facets") || name.ends_with(".unfinished")) {
                 std::fs::remove_file(&path).map_err(failed)?;
             }
         }
@@ -204,6 +308,7 @@ impl Root {
         if slot.is_none() {
             // The root may never have written, and then it has no folder yet.
             std::fs::create_dir_all(&self.folder).map_err(|error| self.inaccessible(&error))?;
+            self.finish_change()?;
             let path = self.folder.join(format!("{}.facets", self.hex));
             let (mut log, bytes) = AppendLog::open(&path, &MAGIC)?;
             let (index, sound) = FacetIndex::parse(&bytes);
@@ -218,3 +323,6 @@ impl Root {
         }
     }
 }
+
+/// The first bytes of the note of an unfinished change; then a count and so many numbers follow.
+const UNFINISHED: [u8; 8] = *b"beryl-u1";

@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,20 +18,19 @@ use isolate::{Engine, Isolate, Pool, WatchSlot};
 use storage::durability::{Durability, DurabilitySink};
 use tokio::task::AbortHandle;
 
-use crate::actor::{Actor, Identity, Name};
+use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::alarm_index::AlarmIndex;
 use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::code::WorkerCode;
 use crate::error::Error;
-use crate::event::{Event, EventKind};
+use crate::eviction::Evictions;
 use crate::limits::{
     BLANK_ISOLATES, DEAD_ISOLATES_MAX, IDLE_WORKERS_MAX, Limits, TURNS_PER_PUMP_MAX,
 };
 use crate::loader::LoadedWorker;
-use crate::namespace::{Namespaces, Root};
-use crate::position::RootSlot;
+use crate::namespace::Namespaces;
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
 
@@ -74,6 +73,7 @@ pub struct Shard {
     next_number: Cell<u64>,
     is_stopping: Cell<bool>,
     alarms: Alarms,
+    evictions: Evictions,
 }
 
 /// Work that runs on this shard, outside of any isolate.
@@ -116,6 +116,7 @@ impl Shard {
             next_number: Cell::new(1),
             is_stopping: Cell::new(false),
             alarms: Alarms::default(),
+            evictions: Evictions::default(),
         })
     }
 
@@ -305,76 +306,49 @@ impl Shard {
         started
     }
 
-    /// Delivers an event to an actor of this shard, starting it if need be.
-    pub(crate) fn deliver_to_actor(self: &Rc<Self>, class: &str, id: &ActorId, kind: EventKind) {
-        match self.actor(class, id) {
-            Ok(actor) => actor.deliver(kind),
-            Err(error) => Event { actor: None, entry: Default::default(), kind }.fail(error),
-        }
+    /// Where databases lie.
+    pub(crate) fn data(&self) -> &Path {
+        &self.config.data
     }
 
-    fn actor(self: &Rc<Self>, class: &str, id: &ActorId) -> Result<Rc<Actor>, Error> {
-        if let Some(actor) = self.actors.find(class, id) {
-            return Ok(actor);
-        }
-        let worker = self.main_worker()?;
-        let slot = self.root_slot(class, id);
-        let identity = Identity {
-            id: Name::Id(id.clone()),
-            class: class.into(),
-            props: None,
-            position: Rc::clone(&slot.position),
-        };
-        let actor = Actor::start(worker, identity)?;
-        slot.put(Rc::clone(&actor));
-        Ok(actor)
-    }
-
-    /// The place of a root, made where nobody used it yet.
-    pub(crate) fn root_slot(&self, class: &str, id: &ActorId) -> Rc<RootSlot> {
-        let slot = self.known_root_slot(class, id).unwrap_or_else(|| {
-            let slot = RootSlot::new(self.root(class, id));
-            self.actors.add(class, id, Rc::clone(&slot));
-            slot
-        });
-        slot.position.root.called(id);
-        slot
-    }
-
-    /// The place of a root, if somebody used it.
-    pub(crate) fn known_root_slot(&self, class: &str, id: &ActorId) -> Option<Rc<RootSlot>> {
-        self.actors.slot(class, id)
-    }
-
-    /// The files of a tree.
-    pub(crate) fn root(&self, class: &str, id: &ActorId) -> Root {
-        Root::new(&self.config.data, class, id)
-    }
-
-    /// Ends an actor and erases its files and those of its facets.
-    pub(crate) fn erase_actor(&self, class: &str, id: &ActorId) -> Result<(), Error> {
-        let slot = self.root_slot(class, id);
-        let deleted = Error::reset("Durable Object was deleted.");
-        if let Some(actor) = slot.take() {
-            actor.break_with(&deleted);
-        }
-        slot.position.break_facets(&deleted);
-        self.actors.remove(class, id, |_| true);
-        let root = &slot.position.root;
-        root.erase()?;
-        self.forget_tree_alarms(root);
-        Ok(())
-    }
-
-    pub(crate) fn forget_root(&self, identity: &Identity, token: u64) {
-        if let (0, Name::Id(id)) = (identity.position.number, &identity.id) {
-            let is_its = |slot: &RootSlot| slot.actor().is_some_and(|actor| actor.token() == token);
-            self.actors.remove(&identity.class, id, is_its);
-        }
+    pub(crate) fn namespaces(&self) -> &Namespaces {
+        &self.actors
     }
 
     pub(crate) fn alarms(&self) -> &Alarms {
         &self.alarms
+    }
+
+    pub(crate) fn evictions(&self) -> &Evictions {
+        &self.evictions
+    }
+
+    /// Drops the isolates of dynamic workers that had no work for `idle_ms`; true if any is left.
+    pub(crate) fn sweep_loaded(&self, now_ms: u64) -> bool {
+        let mut loaded = self.loaded.borrow_mut();
+        loaded.retain(|worker| worker.upgrade().is_some_and(|worker| !worker.leaves(now_ms)));
+        !loaded.is_empty()
+    }
+
+    /// True if isolates become scarce.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.config.engine.is_nearly_full()
+    }
+
+    /// True if no worker holds work that outlives its events.
+    pub(crate) fn is_drained(&self) -> bool {
+        let workers = self.workers.borrow();
+        workers.values().filter_map(Weak::upgrade).all(|worker| !worker.instance.is_held())
+    }
+
+    /// Workers that have an isolate.
+    pub(crate) fn worker_count(&self) -> usize {
+        self.workers.borrow().len()
+    }
+
+    /// How many shards there are.
+    pub(crate) fn count(&self) -> usize {
+        self.peers.len()
     }
 
     pub(crate) fn alarm_index(&self) -> &AlarmIndex {
@@ -425,10 +399,11 @@ impl Shard {
     }
 
     /// Notes a dynamic worker that got an isolate, and evicts idle ones beyond the limit.
-    pub(crate) fn add_loaded(&self, worker: &Rc<LoadedWorker>) {
+    pub(crate) fn add_loaded(self: &Rc<Self>, worker: &Rc<LoadedWorker>) {
         let mut loaded = self.loaded.borrow_mut();
         loaded.retain(|worker| worker.strong_count() > 0);
         loaded.push(Rc::downgrade(worker));
+        self.sweep_later();
         let alive = loaded.iter().filter_map(Weak::upgrade);
         let mut idle: Vec<(u64, Rc<LoadedWorker>)> =
             alive.filter_map(|worker| Some((worker.idle_since()?, worker))).collect();

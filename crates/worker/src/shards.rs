@@ -63,6 +63,7 @@ impl Shards {
                                 drop(failed.send(error));
                             }
                             drained.wait().await;
+                            shard.drained().await;
                             shard.stop();
                         };
                         tokio::join!(Rc::clone(&shard).run(), serve);

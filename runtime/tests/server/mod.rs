@@ -26,6 +26,8 @@ pub struct Server {
     pub port: u16,
     /// Where the admin API is served; 0 without one.
     pub admin_port: u16,
+    /// Where tests see objects and move the clock; 0 without `--debug-port`.
+    pub debug_port: u16,
 }
 
 /// Everything a process has written so far.
@@ -66,7 +68,8 @@ impl Server {
             said(&output.text())
         });
         let port = port_after(&output.text(), SERVING).unwrap();
-        Server { child, output, port, admin_port }
+        let debug_port = port_after(&output.text(), "debug on http://").unwrap_or(0);
+        Server { child, output, port, admin_port, debug_port }
     }
 
     /// Sends one request to the apps.
@@ -83,6 +86,25 @@ impl Server {
     pub fn admin(&self, ask: &Ask) -> Answer {
         client::send(self.admin_port, ask)
             .unwrap_or_else(|error| panic!("{ask:?}: {error}\n{}", self.output()))
+    }
+
+    /// Moves the clock forward by seconds, each of which is seen.
+    pub fn pass(&self, seconds: u64) {
+        for _ in 0..seconds {
+            self.advance(1000);
+        }
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, ms: u64) {
+        let moved = client::send(self.debug_port, &Ask::new("POST", &format!("/advance/{ms}")));
+        assert_eq!(moved.unwrap().status, 200, "{}", self.output());
+    }
+
+    /// What is in memory.
+    pub fn objects(&self) -> Value {
+        let answer = client::send(self.debug_port, &Ask::get("/objects")).unwrap();
+        serde_json::from_str(&answer.text()).unwrap()
     }
 
     /// The text that an app answers a path with; the status must be 200.

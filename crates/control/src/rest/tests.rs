@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
+use worker::census::{Census, ObjectState, Presence};
 use worker::code::Module;
 use worker::error::{SourcePosition, StartError, StartStage, Thrown};
 
@@ -85,6 +86,21 @@ impl AppHost for FakeHost {
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         self.apps.borrow_mut().remove(app);
         std::future::ready(Ok(())).boxed_local()
+    }
+
+    fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>> {
+        let names = self.apps.borrow().keys().cloned().collect::<Vec<_>>();
+        let objects = names.into_iter().map(|name| ObjectState {
+            namespace: "AppRunner".into(),
+            id: "00".into(),
+            name: Some(name),
+            facet: vec!["app".into()],
+            presence: Presence::Running,
+            shard: 0,
+            alarm_ms: Some(5),
+        });
+        let census = Census { objects: objects.collect(), workers: 2 };
+        std::future::ready(Ok(census)).boxed_local()
     }
 }
 
