@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use control::catalogue::Catalogue;
 use control::rest::{Admin, AdminConfig, BODY_BYTES_MAX};
 use control::token::{Origin, Token};
-use isolate::Engine;
+use isolate::{Engine, IsolateLimits};
 use network::limits::HttpLimits;
 use network::listener::Listener;
 use network::router::{Public, Router};
@@ -90,7 +90,11 @@ pub struct StoppedServing(String);
 pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failure> {
     raise_open_files_limit();
     // V8 first: it must be initialised before any other thread exists.
-    let limits = (config.limits.heap_bytes_max, config.limits.isolates_max);
+    let limits = IsolateLimits {
+        heap_bytes_max: config.limits.heap_bytes_max,
+        buffer_bytes_max: config.limits.buffer_bytes_max,
+        isolates_max: config.limits.isolates_max,
+    };
     let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;

@@ -37,6 +37,32 @@ export class App extends DurableObject {
         const all = [];
         for (;;) all.push(new Array(1000));
       }
+      case "/buffers": {
+        const all = [];
+        for (;;) all.push(new Uint8Array(1 << 20));
+      }
+      case "/buffers-then-heap": {
+        try {
+          new ArrayBuffer(2 ** 33);
+        } catch {
+          for (let all = [];;) all.push(new Array(100_000).fill(all.length + 0.5));
+        }
+      }
+      case "/buffers-then-array": {
+        try {
+          new ArrayBuffer(2 ** 33);
+        } catch {
+          return new Response(String(new Array(30_000_000).fill(0.5).length));
+        }
+      }
+      case "/many-refusals":
+        for (;;) {
+          try {
+            new ArrayBuffer(2 ** 33);
+          } catch {}
+        }
+      case "/one-buffer":
+        return new Response(String(new ArrayBuffer(2 ** 33).byteLength));
       case "/recursion": {
         const deeper = (n) => deeper(n + 1) + 1;
         return new Response(deeper(0));
@@ -103,6 +129,28 @@ fn others_are_served_after_a_loop_on_the_same_thread() {
             assert_eq!(server.text("calm", "/"), "hello");
         }
     });
+}
+
+#[test]
+fn buffers_beyond_the_limit_are_refused_and_the_app_goes_on() {
+    let (_data, server) = start();
+    for path in ["/buffers", "/one-buffer"] {
+        let answer = server.ask(&Ask::get(path).host("moody.localhost"));
+        assert_eq!((answer.status, answer.code()), (500, "exception".to_owned()), "{path}");
+        assert!(answer.text().contains("Array buffer allocation failed"), "{}", answer.text());
+        assert_eq!(server.text("moody", "/"), "fine", "after {path}");
+    }
+}
+
+#[test]
+fn what_follows_a_refused_buffer_is_held_to_the_heap_limit() {
+    let (_data, server) = start();
+    // All of this collects garbage over and over, which may take longer than it may.
+    for path in ["/buffers-then-heap", "/buffers-then-array", "/many-refusals"] {
+        let (status, code) = failure(&server, path);
+        assert!(status == 503 && ["memory_limit", "cpu_limit"].contains(&&*code), "{path} {code}");
+    }
+    assert!(!server.output().contains("the worker process ended"), "{}", server.output());
 }
 
 #[test]

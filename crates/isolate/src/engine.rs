@@ -2,11 +2,13 @@
 //! and the extensions that were in it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
 use deno_core::{Extension, JsRuntime, RuntimeOptions, v8};
 
+use crate::array_buffers::Meter;
 use crate::code_cache::CodeCache;
 
 /// The recipe of an isolate, the same for all of them.
@@ -14,10 +16,20 @@ pub struct Engine {
     snapshot: &'static [u8],
     lazy_scripts: &'static [(&'static str, &'static str)],
     extensions: fn() -> Vec<Extension>,
-    pub(crate) heap_bytes_max: usize,
-    pub(crate) isolates_max: usize,
+    pub(crate) limits: IsolateLimits,
     pub(crate) isolates: AtomicUsize,
     pub(crate) code_cache: CodeCache,
+}
+
+/// What isolates may take.
+#[derive(Debug, Clone, Copy)]
+pub struct IsolateLimits {
+    /// Bytes of one heap.
+    pub heap_bytes_max: usize,
+    /// Bytes of the `ArrayBuffer`s of one isolate, which lie outside of its heap.
+    pub buffer_bytes_max: usize,
+    /// Isolates of the process that may live at a time.
+    pub isolates_max: usize,
 }
 
 /// A snapshot and what belongs to it.
@@ -73,21 +85,20 @@ impl Engine {
     /// True if four fifths of the isolates that may live do.
     #[must_use]
     pub fn is_nearly_full(&self) -> bool {
-        self.isolates.load(Ordering::Relaxed) >= self.isolates_max / 5 * 4
+        self.isolates.load(Ordering::Relaxed) >= self.limits.isolates_max / 5 * 4
     }
 
     /// Initialises V8 for the process.
     ///
     /// Must be called by the main thread before it starts any other thread, since V8 hands
     /// memory protection keys down from thread to thread. `extensions` must be the list the
-    /// snapshot was built from; `lazy_scripts` are those of its scripts that are not in it. The
-    /// limits are the bytes of one heap, and the isolates that may live at a time.
+    /// snapshot was built from; `lazy_scripts` are those of its scripts that are not in it.
     #[must_use]
     pub fn start(
         snapshot: &'static [u8],
         lazy_scripts: &'static [(&'static str, &'static str)],
         extensions: fn() -> Vec<Extension>,
-        (heap_bytes_max, isolates_max): (usize, usize),
+        limits: IsolateLimits,
     ) -> Engine {
         deno_core::v8_set_flags(V8_FLAGS.iter().map(ToString::to_string).collect());
         JsRuntime::init_platform(None);
@@ -96,17 +107,17 @@ impl Engine {
             snapshot,
             lazy_scripts,
             extensions,
-            heap_bytes_max,
-            isolates_max,
+            limits,
             isolates: AtomicUsize::new(0),
             code_cache,
         }
     }
 
-    pub(crate) fn runtime_options(&self) -> RuntimeOptions {
+    pub(crate) fn runtime_options(&self, buffers: &Arc<Meter>) -> RuntimeOptions {
         // Atomics.wait would block a whole shard.
         let heap = v8::CreateParams::default()
-            .heap_limits(0, self.heap_bytes_max)
+            .heap_limits(0, self.limits.heap_bytes_max)
+            .array_buffer_allocator(buffers.allocator())
             .allow_atomics_wait(false);
         RuntimeOptions {
             startup_snapshot: Some(self.snapshot),

@@ -116,7 +116,7 @@ impl<'a> Entered<'a> {
     fn check_terminated(&mut self) -> Result<(), Error> {
         let cause = if self.isolate.watch.fired(self.turn) {
             Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
-        } else if self.isolate.heap_exhausted() {
+        } else if self.isolate.heap.is_exhausted() {
             Condemned::Memory
         } else if self.runtime.v8_isolate().is_execution_terminating() {
             Condemned::Terminated
@@ -130,6 +130,7 @@ impl<'a> Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
+        self.isolate.heap.restore(&mut self.runtime, self.isolate.heap_bytes_max);
         // SAFETY: entered by `new` of this guard, and every later guard is dropped already.
         unsafe { self.runtime.v8_isolate().exit() };
         self.isolate.watch.exit();

@@ -4,13 +4,15 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use deno_core::{JsRuntime, v8};
 
+use crate::array_buffers::Meter;
 use crate::engine::Engine;
 use crate::entered::Entered;
 use crate::error::{Condemned, Error};
+use crate::heap_guard::HeapGuard;
 use crate::loader::BundleLoader;
 use crate::rejection::Rejections;
 use crate::watchdog::WatchSlot;
@@ -24,7 +26,8 @@ pub struct Isolate {
     pub(crate) handle: v8::IsolateHandle,
     pub(crate) loader: Rc<BundleLoader>,
     pub(crate) watch: Arc<WatchSlot>,
-    heap_exhausted: Arc<AtomicBool>,
+    pub(crate) heap: HeapGuard,
+    pub(crate) heap_bytes_max: usize,
     condemned: Cell<Option<Condemned>>,
     _count: Count,
 }
@@ -36,9 +39,9 @@ impl Count {
     fn take(engine: &Arc<Engine>) -> Result<Count, Error> {
         let count = Count(Arc::clone(engine));
         let before = engine.isolates.fetch_add(1, Ordering::Relaxed);
-        match before < engine.isolates_max {
+        match before < engine.limits.isolates_max {
             true => Ok(count),
-            false => Err(Error::OverloadIsolates { isolates_max: engine.isolates_max }),
+            false => Err(Error::OverloadIsolates { isolates_max: engine.limits.isolates_max }),
         }
     }
 }
@@ -70,17 +73,13 @@ impl Isolate {
     pub fn blank(engine: &Arc<Engine>, watch: &Arc<WatchSlot>) -> Result<Isolate, Error> {
         let count = Count::take(engine)?;
         let loader = Rc::new(BundleLoader::new(Arc::clone(engine)));
-        let mut options = engine.runtime_options();
+        let buffers = Meter::new(engine.limits.buffer_bytes_max);
+        let mut options = engine.runtime_options(&buffers);
         options.module_loader = Some(Rc::clone(&loader) as _);
         let mut runtime = JsRuntime::new(options);
         let handle = runtime.v8_isolate().thread_safe_handle();
-        let heap_exhausted = Arc::new(AtomicBool::new(false));
-        let (exhausted, terminator) = (Arc::clone(&heap_exhausted), handle.clone());
-        runtime.add_near_heap_limit_callback(move |current, initial| {
-            exhausted.store(true, Ordering::Relaxed);
-            terminator.terminate_execution();
-            current.max(initial) + HEAP_HEADROOM_BYTES
-        });
+        let heap = HeapGuard::new(handle.clone(), buffers);
+        heap.watch(&mut runtime);
         Rejections::install(runtime.v8_isolate());
         let hooks = Hooks::take(&mut runtime);
         // SAFETY: `JsRuntime::new` entered the isolate on this thread and nothing was entered
@@ -92,7 +91,8 @@ impl Isolate {
             handle,
             loader,
             watch: Arc::clone(watch),
-            heap_exhausted,
+            heap,
+            heap_bytes_max: engine.limits.heap_bytes_max,
             condemned: Cell::new(None),
             _count: count,
         };
@@ -121,10 +121,6 @@ impl Isolate {
         if self.condemned.get().is_none() {
             self.condemned.set(Some(cause));
         }
-    }
-
-    pub(crate) fn heap_exhausted(&self) -> bool {
-        self.heap_exhausted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn runtime(&self) -> RefMut<'_, JsRuntime> {
@@ -173,7 +169,3 @@ impl Hooks {
         Ok(Hooks { context, dispatch, start, report })
     }
 }
-
-/// Room for the allocation in flight and the unwinding when the heap limit is reached; without
-/// it V8 would abort the process.
-const HEAP_HEADROOM_BYTES: usize = 64 << 20;

@@ -7,11 +7,13 @@
 //! - A condemned isolate is entered once more only, to be dropped.
 //! - All isolates of a process come from one snapshot.
 
+mod array_buffers;
 mod bundle;
 mod code_cache;
 mod engine;
 mod entered;
 mod error;
+mod heap_guard;
 mod isolate;
 mod loader;
 mod pool;
@@ -20,7 +22,7 @@ mod start;
 mod watchdog;
 
 pub use bundle::{Bundle, Module};
-pub use engine::{Engine, SnapshotOutput, build_snapshot};
+pub use engine::{Engine, IsolateLimits, SnapshotOutput, build_snapshot};
 pub use entered::Entered;
 pub use error::{Condemned, Error, SourcePosition, StartError, StartStage};
 pub use isolate::Isolate;

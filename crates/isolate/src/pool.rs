@@ -53,7 +53,7 @@ impl Pool {
     #[must_use]
     pub fn is_full(&self) -> bool {
         let is_at_limit =
-            || self.engine.isolates.load(Ordering::Relaxed) >= self.engine.isolates_max;
+            || self.engine.isolates.load(Ordering::Relaxed) >= self.engine.limits.isolates_max;
         self.blanks.borrow().len() >= self.size || is_at_limit()
     }
 }

@@ -29,6 +29,8 @@ pub struct Limits {
     pub cpu_ms: u64,
     /// JavaScript heap of one isolate, in bytes.
     pub heap_bytes_max: usize,
+    /// `ArrayBuffer`s of one isolate, in bytes.
+    pub buffer_bytes_max: usize,
     /// Isolates of the process, blank ones included.
     pub isolates_max: usize,
     /// Bytes of a request body as a whole.
@@ -46,6 +48,8 @@ impl Default for Limits {
             cpu_ms: 30_000,
             // Cloudflare's isolate limit.
             heap_bytes_max: 128 << 20,
+            // Cloudflare counts heap and buffers together; here each has as much.
+            buffer_bytes_max: 128 << 20,
             // Each has about ten memory mappings, of which Linux allows 65,530 by default.
             isolates_max: 5_000,
             // Cloudflare's smallest plan limit for a request body.

@@ -1,0 +1,71 @@
+//! What happens when an isolate's heap is full: it is terminated, with enough room to get out.
+//!
+//! V8 calls back when it is about to give up and abort the process. It also does when a buffer
+//! was refused, after it collected garbage in the hope to free some; that is no reason to end the
+//! isolate. The callback cannot tell the two for certain, so each turn has one refusal free.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deno_core::{JsRuntime, v8};
+
+use crate::array_buffers::Meter;
+
+/// Watches one heap; the callback holds a second handle.
+#[derive(Clone)]
+pub(crate) struct HeapGuard(Arc<Watch>);
+
+struct Watch {
+    exhausted: AtomicBool,
+    /// A refused buffer was let pass, and the limit is raised.
+    spared: AtomicBool,
+    terminator: v8::IsolateHandle,
+    buffers: Arc<Meter>,
+}
+
+impl HeapGuard {
+    pub(crate) fn new(terminator: v8::IsolateHandle, buffers: Arc<Meter>) -> HeapGuard {
+        let (exhausted, spared) = (AtomicBool::new(false), AtomicBool::new(false));
+        HeapGuard(Arc::new(Watch { exhausted, spared, terminator, buffers }))
+    }
+
+    /// Has V8 call back.
+    pub(crate) fn watch(&self, runtime: &mut JsRuntime) {
+        let watch = Arc::clone(&self.0);
+        // SAFETY: only used inside the callback, which runs on the isolate's thread while the
+        // isolate lives.
+        let isolate = unsafe { runtime.v8_isolate().as_raw_isolate_ptr() };
+        runtime.add_near_heap_limit_callback(move |current, initial| {
+            // SAFETY: see above; the heap's own thread is in the callback, so nobody else uses it.
+            let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+            let is_roomy = isolate.get_heap_statistics().used_heap_size() < initial / 2;
+            if !(watch.buffers.take_refused() && is_roomy && !watch.spared.swap(true, ORDER)) {
+                watch.exhausted.store(true, ORDER);
+                watch.terminator.terminate_execution();
+            }
+            // Even for a refused buffer: were it the heap after all, V8 would abort without.
+            current.max(initial) + HEADROOM_BYTES
+        });
+    }
+
+    /// Takes a raised limit back, between two turns.
+    pub(crate) fn restore(&self, runtime: &mut JsRuntime, heap_bytes_max: usize) {
+        if self.0.spared.load(ORDER) {
+            self.0.spared.store(false, ORDER);
+            runtime.remove_near_heap_limit_callback(heap_bytes_max);
+            self.watch(runtime);
+        }
+    }
+
+    /// True once the limit was passed; the isolate must not run again.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.0.exhausted.load(ORDER)
+    }
+}
+
+/// All on one thread.
+const ORDER: Ordering = Ordering::Relaxed;
+
+/// Room for the allocation in flight and the unwinding when the heap limit is reached; without
+/// it V8 would abort the process.
+const HEADROOM_BYTES: usize = 64 << 20;
