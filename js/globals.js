@@ -6,6 +6,7 @@ import { Body } from "ext:beryl/body.js";
 import { createConsole, reportUncaught } from "ext:beryl/console.js";
 import { createCrypto, Crypto, SubtleCrypto } from "ext:beryl/crypto.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
+import { fetch } from "ext:beryl/fetch.js";
 import { Headers } from "ext:beryl/headers.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
@@ -24,17 +25,11 @@ import { load } from "ext:beryl/web.js";
 const {
   ArrayBufferPrototypeTransfer,
   DateNow,
-  Error,
   ObjectDefineProperty,
-  PromiseReject,
   SafeArrayIterator,
   SymbolToStringTag,
   TypeError,
 } = primordials;
-
-const NO_FETCH = "This worker is not permitted to access the internet via global functions " +
-  "like fetch(). It must use capabilities (such as bindings in 'env') to talk to the outside " +
-  "world.";
 
 /** Classes and functions by the script of deno_web that has them. */
 const LAZY = {
@@ -158,11 +153,6 @@ const performance = {
     return "Performance";
   },
 };
-
-/** @returns {Promise<never>} */
-function fetch(_input, _init = undefined) {
-  return PromiseReject(new Error(NO_FETCH));
-}
 
 /** @param {unknown} error */
 function reportError(error) {

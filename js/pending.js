@@ -47,13 +47,25 @@ export function promiseOf(slot, wrap = undefined) {
 }
 
 /**
+ * Rejects a promise that waits; what Rust will settle it with is dropped.
+ * @param {number} slot
+ * @param {unknown} reason
+ */
+export function abandon(slot, reason) {
+  const wait = MapPrototypeGet(waits, slot);
+  if (wait === undefined) return;
+  MapPrototypeDelete(waits, slot);
+  wait.reject(reason);
+}
+
+/**
  * Takes from Rust what a slot is settled with.
  * @param {number} slot
  * @param {number} form 1 if it is to be unpacked.
  */
 export function settle(slot, form) {
   const wait = MapPrototypeGet(waits, slot);
-  if (wait === undefined) return;
+  if (wait === undefined) return drop(slot);
   MapPrototypeDelete(waits, slot);
   event = wait.event;
   actor = wait.actor;
@@ -67,6 +79,15 @@ export function settle(slot, form) {
     return wait.reject(error);
   }
   wait.resolve(value);
+}
+
+/** Nobody waits for it any more. */
+function drop(slot) {
+  try {
+    ops.op_pending_take(slot);
+  } catch {
+    // It failed, which nobody wants to know either.
+  }
 }
 
 /** Errors of other workers say so (DO-38). @param {any} error */

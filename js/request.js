@@ -6,24 +6,14 @@ import {
   setNativeBody, takeBody,
 } from "ext:beryl/body.js";
 import { headerList, Headers, immutableHeaders } from "ext:beryl/headers.js";
+import { checkedMethod, checkedRedirect, checkedSignal } from "ext:beryl/request_init.js";
 import { parseUrl } from "ext:beryl/url.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ObjectPrototypeIsPrototypeOf, StringPrototypeIndexOf, StringPrototypeSlice,
-  StringPrototypeToUpperCase, SymbolFor, SymbolToStringTag, TypeError,
+  StringPrototypeIndexOf, StringPrototypeSlice, SymbolFor, SymbolToStringTag, TypeError,
 } = primordials;
-
-const METHODS = {
-  __proto__: null,
-  GET: true, HEAD: true, POST: true, PUT: true, DELETE: true, OPTIONS: true, PATCH: true,
-  CONNECT: true, TRACE: true, PROPFIND: true, PROPPATCH: true, MKCOL: true, COPY: true,
-  MOVE: true, LOCK: true, UNLOCK: true, ACL: true, REPORT: true, SEARCH: true, PURGE: true,
-  SUBSCRIBE: true, UNSUBSCRIBE: true, MKACTIVITY: true, CHECKOUT: true, MERGE: true,
-  NOTIFY: true, BIND: true, REBIND: true, UNBIND: true, "M-SEARCH": true, LINK: true,
-  UNLINK: true, QUERY: true,
-};
 
 const USED = "Cannot reconstruct a Request with a used body.";
 
@@ -33,8 +23,10 @@ export let incomingRequest;
  * What a stub's `fetch(input, init)` sends. `event` is the id of an incoming request that
  * Rust can move on as it is, with the other fields unset, or -1.
  * @type {(input: unknown, init?: object) => Parts}
- * @typedef {{event: number, method: string, url: string, headers: string[] | null,
- *   body: null | string | Uint8Array | object}} Parts
+ * `asked` is what the answer's URL is read from, `line` what op_fetch_send takes.
+ * @typedef {{event: number, asked: Request | string, line: unknown[] | null,
+ *   headers: string[] | null, body: null | string | Uint8Array | object,
+ *   signal: AbortSignal | null}} Parts
  */
 export let requestParts;
 /** @type {(value: unknown) => Request | null} */
@@ -85,6 +77,7 @@ export class Request extends Body {
     incomingRequest = (event) => {
       const request = new Request(kInternal);
       request.#event = event;
+      request.#redirect = "manual";
       setNativeBody(request, event);
       return request;
     };
@@ -124,7 +117,7 @@ export class Request extends Body {
 
   /** @returns {AbortSignal} */
   get signal() {
-    this.#signal ??= new (abortClasses().AbortController)().signal;
+    this.#signal ??= new (load("03_abort_signal.js").AbortController)().signal;
     return this.#signal;
   }
 
@@ -225,15 +218,17 @@ export class Request extends Body {
     const event = this.#event;
     if (event >= 0 && isNativeBody(this)) {
       if (ops.op_request_has_body(event)) markMoved(this);
-      return { event, method: undefined, url: undefined, headers: null, body: null };
+      return { event, asked: this, line: null, headers: null, body: null, signal: this.#signal };
     }
     const list = headerList(this.headers);
+    const url = withoutFragment(this.url);
     return {
       event: -1,
-      method: this.method,
-      url: withoutFragment(this.url),
+      asked: url,
+      line: [this.method, url, this.#redirect === "follow"],
       headers: list.length === 0 ? null : list,
       body: takeBody(this),
+      signal: this.#signal,
     };
   }
 }
@@ -244,11 +239,9 @@ function moveRequestBody(from, to) {
 }
 
 function plainParts(url) {
-  return { event: -1, method: "GET", url: withoutFragment(url), headers: null, body: null };
-}
-
-function abortClasses() {
-  return load("03_abort_signal.js");
+  const asked = withoutFragment(url);
+  const line = ["GET", asked, true];
+  return { event: -1, asked, line, headers: null, body: null, signal: null };
 }
 
 /**
@@ -266,32 +259,4 @@ function parsedUrl(input) {
 function withoutFragment(url) {
   const at = StringPrototypeIndexOf(url, "#");
   return at < 0 ? url : StringPrototypeSlice(url, 0, at);
-}
-
-function checkedMethod(method) {
-  const text = `${method}`;
-  if (METHODS[text] === true) return text;
-  const upper = StringPrototypeToUpperCase(text);
-  if (METHODS[upper] !== true) throw new TypeError(`Invalid HTTP method string: ${text}`);
-  return upper;
-}
-
-function checkedRedirect(redirect) {
-  const text = `${redirect}`;
-  if (text === "follow" || text === "manual") return text;
-  throw new TypeError(
-    `Invalid redirect value, must be one of "follow" or "manual" ("error" won't be implemented ` +
-      "since it does not make sense at the edge; use \"manual\" and check the response status " +
-      "code).",
-  );
-}
-
-function checkedSignal(signal) {
-  if (signal === null) return null;
-  const { AbortSignalPrototype } = abortClasses();
-  if (ObjectPrototypeIsPrototypeOf(AbortSignalPrototype, signal)) return signal;
-  throw new TypeError(
-    "Incorrect type for the 'signal' field on 'RequestInitializerDict': the provided value is " +
-      "not of type 'AbortSignal'.",
-  );
 }

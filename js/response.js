@@ -30,7 +30,10 @@ const NO_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 
  * @type {(event: number, response: unknown) => void}
  */
 export let sendResponse;
-/** @type {(handle: object) => Response} A response that Rust holds. */
+/**
+ * A response that Rust holds, to what was asked: a URL, or a request that has one.
+ * @type {(handle: object, asked: Request | string) => Response}
+ */
 export let nativeResponse;
 
 export class Response extends Body {
@@ -44,6 +47,10 @@ export class Response extends Body {
   #handle = null;
   /** @type {object | null} The native response, as long as its body is untouched. */
   #origin = null;
+  /** @type {Request | string | null} What this is the answer to. */
+  #asked = null;
+  /** @type {string | null} Where a redirect led. */
+  #place = null;
   #isError = false;
   #cf = undefined;
 
@@ -59,8 +66,9 @@ export class Response extends Body {
   }
 
   static {
-    nativeResponse = (handle) => {
+    nativeResponse = (handle, asked) => {
       const response = new Response(kInternal);
+      response.#asked = asked;
       response.#handle = handle;
       response.#origin = handle;
       setNativeBody(response, handle);
@@ -142,13 +150,17 @@ export class Response extends Body {
   }
 
   get redirected() {
-    void this.#status;
-    return false;
+    if (this.#handle !== null) this.#readHead();
+    return this.#place !== null;
   }
 
+  /** @returns {string} Where it came from; empty if it was made here. */
   get url() {
-    void this.#status;
-    return "";
+    if (this.#handle !== null) this.#readHead();
+    if (this.#place !== null) return this.#place;
+    const asked = this.#asked;
+    if (asked === null || typeof asked === "string") return asked ?? "";
+    return asked.url;
   }
 
   get type() {
@@ -170,6 +182,8 @@ export class Response extends Body {
     copy.#status = this.status;
     copy.#statusText = this.#statusText;
     copy.#headers = new Headers(this.headers);
+    copy.#asked = this.#asked;
+    copy.#place = this.#place;
     copy.#isError = this.#isError;
     copy.#cf = this.#cf;
     copyBody(this, copy);
@@ -220,7 +234,8 @@ export class Response extends Body {
     this.#handle = null;
     this.#status = head[0];
     this.#statusText = head[1];
-    const list = ArrayPrototypeSlice(head, 2);
+    this.#place = head[2];
+    const list = ArrayPrototypeSlice(head, 3);
     this.#headers = immutableHeaders(() => list);
   }
 

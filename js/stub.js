@@ -2,9 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { answerProbe, ENTRYPOINT, kProbe, registerMaker } from "ext:beryl/capability.js";
-import { currentEvent, open, promiseOf } from "ext:beryl/pending.js";
-import { requestParts } from "ext:beryl/request.js";
-import { nativeResponse } from "ext:beryl/response.js";
+import { sendFetch } from "ext:beryl/fetch.js";
 import { makeProperty } from "ext:beryl/rpc_promise.js";
 import { sender } from "ext:beryl/rpc_stub.js";
 
@@ -36,20 +34,7 @@ export class Fetcher {
   }
 
   static fetch(stub, input, init) {
-    const parts = requestParts(input, init);
-    const slot = open();
-    const promise = promiseOf(slot, nativeResponse);
-    ops.op_stub_fetch(
-      stub.#handle(),
-      slot,
-      parts.event,
-      currentEvent(),
-      parts.method ?? "",
-      parts.url ?? "",
-      parts.headers,
-      parts.body,
-    );
-    return promise;
+    return sendFetch(stub.#handle, input, init);
   }
 
   /** Nothing to dispose of: an entrypoint is no live object. */
@@ -58,7 +43,7 @@ export class Fetcher {
   }
 }
 
-const sendFetch = Fetcher.fetch;
+const fetchThrough = Fetcher.fetch;
 delete Fetcher.fetch;
 
 /**
@@ -76,7 +61,7 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
   const members = {
     __proto__: null,
     ...fields,
-    fetch: (input, init) => attempt(() => sendFetch(target, input, init)),
+    fetch: (input, init) => attempt(() => fetchThrough(target, input, init)),
     // A stub is not a promise, although any name can be a method.
     then: undefined,
   };

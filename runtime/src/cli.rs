@@ -53,6 +53,9 @@ pub struct RunArgs {
     /// A variable of the worker's env; can be given more than once
     #[arg(long = "var", value_name = "KEY=VALUE")]
     pub vars: Vec<String>,
+    /// Let the worker fetch from this machine and private networks too
+    #[arg(long)]
+    pub allow_private_network: bool,
     /// What both commands take.
     #[command(flatten)]
     pub common: ServerArgs,

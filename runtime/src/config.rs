@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use network::Egress;
 use worker::limits::{CODE_BYTES_MAX, Limits};
 
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
@@ -23,6 +24,8 @@ pub struct Config {
     pub shards: NonZeroUsize,
     /// The limits of every worker.
     pub limits: Limits,
+    /// What workers may fetch from.
+    pub egress: Egress,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Where tests see objects and move the clock; port 0 means any.
@@ -109,16 +112,23 @@ impl Config {
             Command::Serve(args) => {
                 let (data, common) = (args.data.clone(), &args.common);
                 let mode = Mode::Serve(serve(&args)?);
-                Config::with(data, common, mode)
+                Config::with(data, common, Egress::Public, mode)
             }
             Command::Run(args) => {
                 let mode = Mode::Run(run(&args)?);
-                Config::with(args.data, &args.common, mode)
+                let private = args.allow_private_network;
+                let egress = if private { Egress::Everywhere } else { Egress::Public };
+                Config::with(args.data, &args.common, egress, mode)
             }
         }
     }
 
-    fn with(data_dir: PathBuf, common: &ServerArgs, mode: Mode) -> Result<Config, Error> {
+    fn with(
+        data_dir: PathBuf,
+        common: &ServerArgs,
+        egress: Egress,
+        mode: Mode,
+    ) -> Result<Config, Error> {
         let listen = SocketAddr::new(host(&common.host)?, common.port);
         let shards = shards(common.shards)?;
         let mut limits = Limits::default();
@@ -130,7 +140,7 @@ impl Config {
         }
         make_writable(&data_dir)?;
         let (log_format, debug_port) = (common.log_format, common.debug_port);
-        Ok(Config { data_dir, listen, shards, limits, log_format, debug_port, mode })
+        Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })
     }
 }
 

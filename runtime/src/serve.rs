@@ -11,6 +11,7 @@ use control::catalogue::Catalogue;
 use control::rest::{Admin, AdminConfig, BODY_BYTES_MAX};
 use control::token::{Origin, Token};
 use isolate::{Engine, IsolateLimits};
+use network::Gateway;
 use network::limits::HttpLimits;
 use network::listener::Listener;
 use network::router::{Public, Router};
@@ -21,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 use worker::alarm_index::AlarmIndex;
 use worker::code::{Env, Module, WorkerCode, check_bundle};
 use worker::entrypoint::Entrypoint;
+use worker::outbound::Outbound;
 use worker::shard::{Config as ShardConfig, Shard};
 use worker::shards::{MakeService, Service, Shards};
 use worker::stub::MainStub;
@@ -114,6 +116,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         engine: Arc::new(engine),
         alarms: AlarmIndex::open(data.path())?,
         clock: Arc::default(),
+        internet: Arc::new(Gateway::new(config.egress, [])?),
     };
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -332,7 +335,8 @@ fn script(run: &Run) -> Result<WorkerCode, Failure> {
     let bundle = check_bundle(run.main.clone(), modules)?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let env = Env::Configured(Arc::new(vars));
-    Ok(WorkerCode { bundle: Arc::new(bundle), env, name: run.main.as_str().into() })
+    let (outbound, name) = (Outbound::Internet, run.main.as_str().into());
+    Ok(WorkerCode { bundle: Arc::new(bundle), env, outbound, name })
 }
 
 fn app_runner() -> Result<WorkerCode, Failure> {
@@ -340,7 +344,7 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let modules = BTreeMap::from([(main.clone(), Module::Js(ops::APP_RUNNER.into()))]);
     let bundle = Arc::new(check_bundle(main, modules)?);
     let env = Env::Configured(Arc::default());
-    Ok(WorkerCode { bundle, env, name: "app_runner".into() })
+    Ok(WorkerCode { bundle, env, outbound: Outbound::Denied, name: "app_runner".into() })
 }
 
 /// Two files per database and one per connection soon pass the usual 1,024.

@@ -9,6 +9,7 @@ mod server;
 
 use server::Server;
 use server::app::{App, Step, ask, differences, title};
+use server::upstream::Upstream;
 
 #[test]
 fn apps_answer_as_expected_on_two_threads() {
@@ -27,8 +28,10 @@ fn check(shards: usize) {
 
 fn run(app: &App, shards: usize) -> Vec<String> {
     let data = tempfile::tempdir().unwrap();
-    let vars = app.vars();
-    let vars: Vec<&str> = vars.iter().map(String::as_str).collect();
+    let upstream = app.upstream().map(Upstream::start);
+    let mut flags = app.vars();
+    flags.extend(upstream.iter().flat_map(Upstream::flags));
+    let vars: Vec<&str> = flags.iter().map(String::as_str).collect();
     let start = || Server::run(&app.script(), data.path(), shards, &vars);
     let mut server = start();
     let mut findings = Vec::new();

@@ -13,6 +13,7 @@ use std::process::{Child, Command};
 
 use server::app::{App, Step, ask, differences, root, title};
 use server::client::{self, Answer};
+use server::upstream::Upstream;
 use server::{Output, Server, signal, spawn, wait_for};
 
 #[test]
@@ -29,11 +30,13 @@ fn apps_answer_as_on_workerd() {
 
 fn compare(app: &App) -> Vec<String> {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let vars = app.vars();
-    let vars: Vec<&str> = vars.iter().map(String::as_str).collect();
+    let upstream = app.upstream().map(Upstream::start);
+    let mut flags = app.vars();
+    flags.extend(upstream.iter().flat_map(Upstream::flags));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let start = || {
-        let beryl = Server::run(&app.script(), ours.path(), 2, &vars);
-        (beryl, Workerd::start(app, theirs.path()))
+        let beryl = Server::run(&app.script(), ours.path(), 2, &flags);
+        (beryl, Workerd::start(app, theirs.path(), upstream.as_ref()))
     };
     let (mut beryl, mut workerd) = start();
     let mut findings = Vec::new();
@@ -96,13 +99,16 @@ struct Workerd {
 }
 
 impl Workerd {
-    fn start(app: &App, data: &Path) -> Workerd {
+    fn start(app: &App, data: &Path, upstream: Option<&Upstream>) -> Workerd {
         let config = app.folder.join("workerd.capnp");
         let mut command = Command::new(binary());
         command.args(["serve", "--experimental", "--control-fd=1"]).arg(&config);
         command.arg("--socket-addr=http=127.0.0.1:0");
         if std::fs::read_to_string(&config).unwrap().contains("disk =") {
             command.arg(format!("--directory-path=data={}", data.display()));
+        }
+        if let Some(upstream) = upstream {
+            command.env("UPSTREAM", upstream.url());
         }
         let output = Output::default();
         let mut child = spawn(&mut command, &output);

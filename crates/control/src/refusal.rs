@@ -136,7 +136,10 @@ impl From<BodyError> for Refusal {
             BodyError::TooLarge { .. } => {
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
             }
-            BodyError::Disconnected(_) | BodyError::Failed(_) | BodyError::ReaderGone => {
+            BodyError::Disconnected(_)
+            | BodyError::Failed(_)
+            | BodyError::Aborted
+            | BodyError::ReaderGone => {
                 Refusal::new(StatusCode::BAD_REQUEST, "body_incomplete", message)
             }
         }

@@ -6,7 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 mod connection;
+mod connector;
+pub mod egress;
 pub mod error;
 pub mod limits;
 pub mod listener;
@@ -15,6 +18,8 @@ mod response;
 pub mod router;
 mod socket;
 
+pub use client::Gateway;
+pub use egress::Egress;
 pub use error::Error;
 pub use limits::HttpLimits;
 pub use listener::Listener;

@@ -48,5 +48,29 @@ impl Default for HttpLimits {
     }
 }
 
+/// Sockets one worker may have open at a time on a shard.
+pub(crate) const SOCKETS_MAX: usize = 64;
+
+/// Idle connections one worker keeps to one host; six are what browsers open.
+pub(crate) const IDLE_PER_HOST_MAX: usize = 6;
+
+/// How long an idle connection is kept; most servers close theirs after 60 to 75 seconds.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How long resolving, connecting and the TLS handshake may take together.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the head of an answer may take; what Cloudflare waits for an origin.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// After this time without an answer a worker that has all its sockets open closes idle ones.
+pub(crate) const STARVED_AFTER: Duration = Duration::from_secs(1);
+
+/// Bytes of the status line and all headers of an answer.
+pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Headers of an answer.
+pub(crate) const ANSWER_HEADERS_MAX: usize = 128;
+
 /// The smallest buffer hyper accepts for a connection.
 const HYPER_BUFFER_BYTES_MIN: usize = 8 << 10;

@@ -19,9 +19,16 @@ use crate::request::remove_connection_headers;
 /// A body on its way to the client; hyper pulls it at the client's pace.
 pub(crate) struct Outgoing(Body);
 
+impl Outgoing {
+    /// A body to be sent.
+    pub(crate) fn new(body: Body) -> Outgoing {
+        Outgoing(body)
+    }
+}
+
 /// Prepares the answer to a request with `method`.
 pub(crate) fn send(response: Response, method: &Method) -> http::Response<Outgoing> {
-    let Response { status, mut headers, body } = response;
+    let Response { status, mut headers, body, .. } = response;
     if status.is_informational() {
         let message = format!("the app answered with status {status}, which is no final answer");
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "bad_status", &message);
@@ -66,7 +73,7 @@ pub(crate) fn start_failure(code: &str, start: &StartError) -> http::Response<Ou
 }
 
 fn problem_with(status: StatusCode, error: serde_json::Value) -> http::Response<Outgoing> {
-    let Response { status, headers, body } = Response::json(status, &json!({ "error": error }));
+    let Response { status, headers, body, .. } = Response::json(status, &json!({ "error": error }));
     message(status, headers, body)
 }
 

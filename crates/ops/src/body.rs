@@ -40,6 +40,10 @@ pub enum BodyOpError {
     #[class(generic)]
     #[error("{0}")]
     Body(BodyError),
+    /// Whoever asked for the body gave it up.
+    #[class("DOMExceptionAbortError")]
+    #[error("{0}")]
+    Aborted(BodyError),
     /// V8 cannot hold a string or buffer of that length.
     #[class(range)]
     #[error("a body of {0} bytes does not fit into one string")]
@@ -61,6 +65,15 @@ unsafe impl GarbageCollected for BodyWriterHandle {
 
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"BodyWriterHandle"
+    }
+}
+
+impl From<BodyError> for BodyOpError {
+    fn from(error: BodyError) -> BodyOpError {
+        match error {
+            BodyError::Aborted => BodyOpError::Aborted(error),
+            error => BodyOpError::Body(error),
+        }
     }
 }
 
@@ -130,7 +143,7 @@ pub fn op_body_read<'s>(
     match now {
         Poll::Ready(Ok(Some(bytes))) => Ok(bytes_to_v8(scope, bytes).into()),
         Poll::Ready(Ok(None)) => Ok(v8::null(scope).into()),
-        Poll::Ready(Err(error)) => Err(BodyOpError::Body(error)),
+        Poll::Ready(Err(error)) => Err(error.into()),
         Poll::Pending => {
             let source = handle.source.clone();
             state.borrow::<Rc<Instance>>().defer(slot, async move {
@@ -288,7 +301,7 @@ fn collect(state: &OpState, handle: &BodyHandle, slot: u32) -> Result<Option<Byt
     let mut collecting = Box::pin(handle.take().collect(COLLECT_BYTES_MAX));
     let mut no_waker = Context::from_waker(Waker::noop());
     match collecting.as_mut().poll(&mut no_waker) {
-        Poll::Ready(bytes) => bytes.map(Some).map_err(BodyOpError::Body),
+        Poll::Ready(bytes) => Ok(Some(bytes?)),
         Poll::Pending => {
             state.borrow::<Rc<Instance>>().defer(slot, async move {
                 collecting.await.map(Payload::Bytes).map_err(|error| thrown(&error))
@@ -299,7 +312,8 @@ fn collect(state: &OpState, handle: &BodyHandle, slot: u32) -> Result<Option<Byt
 }
 
 fn thrown(error: &BodyError) -> Error {
-    Error::AppThrew(Thrown::new("Error", error.to_string()).into())
+    let name = if matches!(error, BodyError::Aborted) { "AbortError" } else { "Error" };
+    Error::AppThrew(Thrown::new(name, error.to_string()).into())
 }
 
 /// Bytes of a body that is read as a whole; Cloudflare's isolate limit, which it could not pass.

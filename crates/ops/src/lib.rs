@@ -14,6 +14,7 @@ mod dispatch;
 mod error;
 mod eviction;
 mod facets;
+mod fetch;
 mod kv;
 mod loader;
 mod pending;
@@ -86,6 +87,10 @@ deno_core::extension!(
         facets::op_facets_woken,
         facets::op_facets_own_class,
         facets::op_facets_loaded_class,
+        fetch::op_fetch_outbound,
+        fetch::op_fetch_aborter,
+        fetch::op_fetch_abort,
+        fetch::op_fetch_send,
         kv::op_kv_get,
         kv::op_kv_put,
         kv::op_kv_delete,
@@ -117,7 +122,6 @@ deno_core::extension!(
         sql::op_sql_release,
         stub::op_stub_actor,
         stub::op_stub_own,
-        stub::op_stub_fetch,
         stub::op_stub_call,
         stub::op_stub_call_path,
         stub::op_stub_dup,
@@ -142,6 +146,7 @@ deno_core::extension!(
         "eviction.js",
         "exports.js",
         "facets.js",
+        "fetch.js",
         "globals.js",
         "headers.js",
         "kv.js",
@@ -151,6 +156,7 @@ deno_core::extension!(
         "namespace.js",
         "pending.js",
         "request.js",
+        "request_init.js",
         "response.js",
         "rpc.js",
         "rpc_promise.js",

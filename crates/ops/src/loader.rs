@@ -10,6 +10,7 @@ use worker::error::Error;
 use worker::event::Entry;
 use worker::limits::ENV_BYTES_MAX;
 use worker::loader::{Found, LoadedWorker, WorkerSource};
+use worker::outbound::Outbound;
 use worker::stub::WorkerStub;
 
 use crate::capability::SerializedHandle;
@@ -81,7 +82,12 @@ pub fn op_loader_define(
         );
         return Err(Error::app_code("Error", message).into());
     }
-    handle.worker.define(WorkerCode { bundle, env: Env::Given(env), name: name.into() });
+    handle.worker.define(WorkerCode {
+        bundle,
+        env: Env::Given(env),
+        outbound: Outbound::Denied,
+        name: name.into(),
+    });
     Ok(())
 }
 

@@ -80,7 +80,7 @@ pub fn op_response_send(
         Err(_) => HeaderMap::new(),
     };
     let body = body_of(scope, body).ok_or(ResponseOpError::Body)?;
-    state.borrow::<Rc<Instance>>().answer(event, Ok(Response { status, headers, body }));
+    state.borrow::<Rc<Instance>>().answer(event, Ok(Response { status, headers, body, url: None }));
     Ok(())
 }
 
@@ -96,7 +96,8 @@ pub fn op_response_forward(
     Ok(())
 }
 
-/// Everything but the body: `[status, statusText, name, value, …]`.
+/// Everything but the body: `[status, statusText, url, name, value, …]`; `url` is null unless
+/// a redirect led there.
 #[op2]
 pub fn op_response_head<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -104,9 +105,13 @@ pub fn op_response_head<'s>(
 ) -> Result<v8::Local<'s, v8::Array>, ResponseOpError> {
     let response = handle.response.borrow();
     let response = response.as_ref().ok_or(ResponseOpError::Used)?;
-    let mut fields = Vec::with_capacity(2 + response.headers.len() * 2);
+    let mut fields = Vec::with_capacity(3 + response.headers.len() * 2);
     fields.push(v8::Integer::new(scope, i32::from(response.status.as_u16())).into());
     fields.push(v8_text(scope, response.status.canonical_reason().unwrap_or("")));
+    fields.push(match &response.url {
+        Some(url) => v8_text(scope, url),
+        None => v8::null(scope).into(),
+    });
     push_headers(scope, &response.headers, &mut fields);
     Ok(v8::Array::new_with_elements(scope, &fields))
 }

@@ -4,18 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
-use http::Method;
 use worker::actor_id::ActorId;
 use worker::entrypoint::{Call, Entrypoint};
 use worker::error::Error;
 use worker::event::Entry;
-use worker::message::Request;
 use worker::stub::{self, ActorStub, WorkerStub};
 
 use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::JsError;
-use crate::response::{body_of, header_map};
 use crate::serialize::{Packing, serialized};
 
 /// An entrypoint that JavaScript holds a handle on.
@@ -77,46 +74,6 @@ pub fn op_stub_own<'s>(
     let source = instance(state).source();
     let props = props.map(SerializedHandle::value);
     handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
-}
-
-/// Sends a `fetch` event on behalf of event `current`; promise `slot` gets a response handle.
-/// With `event` ≥ 0 the request of
-/// that event is handed on as it is, else the other arguments make one.
-#[op2(nofast)]
-#[allow(clippy::too_many_arguments)]
-pub fn op_stub_fetch(
-    scope: &mut v8::PinScope<'_, '_>,
-    state: &mut OpState,
-    #[cppgc] stub: &StubHandle,
-    slot: u32,
-    event: f64,
-    current: u32,
-    #[string] method: String,
-    #[string] url: String,
-    headers: v8::Local<'_, v8::Value>,
-    body: v8::Local<'_, v8::Value>,
-) -> Result<(), JsError> {
-    let instance = instance(state);
-    let request = match event >= 0.0 {
-        true => instance.hand_on_request(number(event)).ok_or_else(|| {
-            JsError::type_error("Can't read from request stream after response has been sent.")
-        })?,
-        false => Request {
-            id: instance.request_id(current).unwrap_or_default(),
-            method: Method::from_bytes(method.as_bytes())
-                .map_err(|_| JsError::type_error(format!("Invalid HTTP method: {method}")))?,
-            url,
-            headers: match v8::Local::<v8::Array>::try_from(headers) {
-                Ok(fields) => header_map(scope, fields)
-                    .map_err(|error| JsError::type_error(error.to_string()))?,
-                Err(_) => http::HeaderMap::new(),
-            },
-            body: body_of(scope, body)
-                .ok_or_else(|| JsError::type_error("Invalid request body."))?,
-        },
-    };
-    stub::send_fetch(&instance, slot, stub.target()?, request);
-    Ok(())
 }
 
 /// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property.
@@ -191,9 +148,3 @@ fn names(scope: &mut v8::PinScope<'_, '_>, list: v8::Local<'_, v8::Array>) -> Ve
 
 /// The platform's words for the use of a stub after its disposal (RPC-23).
 const DISPOSED: &str = "RPC stub used after being disposed.";
-
-/// Event numbers use all 32 bits, and -1 means none.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn number(event: f64) -> u32 {
-    event as u32
-}

@@ -53,6 +53,9 @@ pub enum BodyError {
     /// The stream that produces the body threw.
     #[error("{0}")]
     Failed(String),
+    /// Whoever asked for the body gave it up.
+    #[error("The operation was aborted")]
+    Aborted,
     /// The reader is gone, so nobody will see what is written.
     #[error("the reader of this body is gone")]
     ReaderGone,
@@ -114,6 +117,12 @@ impl BodyStream {
         length: Option<u64>,
     ) -> BodyStream {
         BodyStream { chunks: Box::pin(chunks), length }
+    }
+
+    /// The announced total in bytes.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
     }
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::limits::CODE_BYTES_MAX;
+use crate::outbound::Outbound;
 
 /// What a worker is made of; shared by all isolates that run it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct WorkerCode {
     pub bundle: Arc<Bundle>,
     /// What the code finds as `env`.
     pub env: Env,
+    /// What its global `fetch()` reaches.
+    pub outbound: Outbound,
     /// A name for logs, e.g. `counter@3` for version 3 of the app `counter`.
     pub name: Arc<str>,
 }

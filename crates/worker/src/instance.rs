@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use crate::actor::Actor;
 use crate::actor_table::ActorTable;
 use crate::code::{Env, WorkerCode};
-use crate::entrypoint::{Call, Serialized};
+use crate::entrypoint::{Call, Entrypoint, Serialized};
 use crate::error::Error;
 use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
 use crate::event_table::{EVENTS_MAX, EventTable};
@@ -40,6 +40,7 @@ pub struct Instance {
     exports: RefCell<HashMap<String, ExportKind>>,
     timers: RefCell<HashMap<u32, AbortHandle>>,
     loader: OnceCell<Rc<LoaderNamespace>>,
+    pub(crate) outbound: OnceCell<Rc<dyn Entrypoint>>,
     scheduled: Cell<bool>,
     /// Promises that wait for something outside of the isolate.
     deferred: Cell<usize>,
@@ -100,6 +101,7 @@ impl Instance {
             exports: RefCell::default(),
             timers: RefCell::default(),
             loader: OnceCell::new(),
+            outbound: OnceCell::new(),
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
             lent: Cell::new(0),

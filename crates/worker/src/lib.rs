@@ -4,6 +4,7 @@
 //! that can be called implements [`entrypoint::Entrypoint`]. This crate knows neither sockets
 //! nor the names of ops nor the JavaScript that drives an isolate from within.
 
+pub mod abort;
 pub mod actor;
 pub mod actor_alarm;
 pub mod actor_id;
@@ -31,7 +32,9 @@ pub mod live;
 pub mod loader;
 pub mod message;
 pub mod namespace;
+pub mod outbound;
 pub mod position;
+pub mod redirect;
 mod roots;
 pub mod shard;
 pub mod shards;

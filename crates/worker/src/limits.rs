@@ -4,6 +4,9 @@
 /// a connection busy without letting a slow reader cost more than half a megabyte.
 pub const BODY_CHANNEL_CHUNKS: usize = 8;
 
+/// Redirects that are followed for one `fetch()`, as on the platform.
+pub const REDIRECTS_MAX: usize = 20;
+
 /// Bytes of all module bodies of one worker together (WL-21).
 pub const CODE_BYTES_MAX: usize = 64 << 20;
 

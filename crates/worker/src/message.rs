@@ -56,6 +56,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, not read yet.
     pub body: Body,
+    /// Where it came from, if a redirect led to another place than was asked.
+    pub url: Option<Box<str>>,
 }
 
 impl Response {
@@ -64,6 +66,6 @@ impl Response {
     pub fn json(status: StatusCode, value: &serde_json::Value) -> Response {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Response { status, headers, body: Body::from(value.to_string()) }
+        Response { status, headers, body: Body::from(value.to_string()), url: None }
     }
 }

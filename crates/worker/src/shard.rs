@@ -31,6 +31,7 @@ use crate::limits::{
 };
 use crate::loader::LoadedWorker;
 use crate::namespace::Namespaces;
+use crate::outbound::Internet;
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub alarms: AlarmIndex,
     /// What time it is.
     pub clock: Arc<Clock>,
+    /// Opens the way out for workers that may take it.
+    pub internet: Arc<dyn Internet>,
 }
 
 /// One thread's share of the process.
@@ -264,6 +267,12 @@ impl Shard {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.config.limits
+    }
+
+    /// Opens ways to the internet.
+    #[must_use]
+    pub fn internet(&self) -> &dyn Internet {
+        &*self.config.internet
     }
 
     /// The shard an actor lives on. Ids are random or hashes, so their first bytes spread.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use tokio::sync::oneshot;
 
+use crate::abort::{Aborted, abortable};
 use crate::actor_id::ActorId;
 use crate::capability::{Capability, OF_DYNAMIC_WORKER};
 use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
@@ -12,6 +13,7 @@ use crate::event::{Answer, Entry, Event, EventKind};
 use crate::instance::{Instance, Payload};
 use crate::loader::WorkerSource;
 use crate::message::{Request, Response};
+use crate::redirect::{self, Redirects};
 use crate::shard::Shard;
 
 /// A handle to an actor of a namespace; its instance is made at the first event.
@@ -189,6 +191,14 @@ impl Deliver for MainStub {
     }
 }
 
+/// How a `fetch` event is sent.
+pub struct FetchOptions {
+    /// What becomes of an answer that points elsewhere.
+    pub redirects: Redirects,
+    /// Gives up the answer and its body.
+    pub aborted: Option<Aborted>,
+}
+
 /// Sends a `fetch` event on behalf of a worker; its promise `slot` gets the answer. The request
 /// leaves once what the worker's actors wrote so far is durable (DO-11).
 pub fn send_fetch(
@@ -196,8 +206,20 @@ pub fn send_fetch(
     slot: u32,
     target: Rc<dyn Entrypoint>,
     request: Request,
+    options: FetchOptions,
 ) {
-    send(instance, slot, move || target.fetch(request), Payload::Response);
+    let FetchOptions { redirects, aborted } = options;
+    let start = move || -> Reply<Response> {
+        let reply = match redirects {
+            Redirects::Follow => redirect::follow(target, request),
+            Redirects::Manual => target.fetch(request),
+        };
+        match aborted {
+            Some(aborted) => Box::pin(abortable(reply, aborted)),
+            None => reply,
+        }
+    };
+    send(instance, slot, start, Payload::Response);
 }
 
 /// Sends an RPC event, as [`send_fetch`] does.

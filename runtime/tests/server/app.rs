@@ -66,6 +66,11 @@ impl App {
         vars.map(|(key, value)| format!("--var={key}={}", value.as_str().unwrap())).collect()
     }
 
+    /// The script of the server that its worker fetches from, if it has one.
+    pub fn upstream(&self) -> Option<PathBuf> {
+        Some(self.folder.join("upstream.js")).filter(|script| script.is_file())
+    }
+
     /// What to do, in order.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         self.expect["steps"]

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod client;
+pub mod upstream;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};

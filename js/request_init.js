@@ -1,0 +1,49 @@
+// The fields of a RequestInit: what they may be.
+
+import { primordials } from "ext:core/mod.js";
+import { load } from "ext:beryl/web.js";
+
+const {
+  ObjectPrototypeIsPrototypeOf, StringPrototypeToUpperCase, TypeError,
+} = primordials;
+
+const METHODS = {
+  __proto__: null,
+  GET: true, HEAD: true, POST: true, PUT: true, DELETE: true, OPTIONS: true, PATCH: true,
+  CONNECT: true, TRACE: true, PROPFIND: true, PROPPATCH: true, MKCOL: true, COPY: true,
+  MOVE: true, LOCK: true, UNLOCK: true, ACL: true, REPORT: true, SEARCH: true, PURGE: true,
+  SUBSCRIBE: true, UNSUBSCRIBE: true, MKACTIVITY: true, CHECKOUT: true, MERGE: true,
+  NOTIFY: true, BIND: true, REBIND: true, UNBIND: true, "M-SEARCH": true, LINK: true,
+  UNLINK: true, QUERY: true,
+};
+
+/** @returns {string} The method as it is sent. */
+export function checkedMethod(method) {
+  const text = `${method}`;
+  if (METHODS[text] === true) return text;
+  const upper = StringPrototypeToUpperCase(text);
+  if (METHODS[upper] !== true) throw new TypeError(`Invalid HTTP method string: ${text}`);
+  return upper;
+}
+
+/** @returns {"follow" | "manual"} */
+export function checkedRedirect(redirect) {
+  const text = `${redirect}`;
+  if (text === "follow" || text === "manual") return text;
+  throw new TypeError(
+    `Invalid redirect value, must be one of "follow" or "manual" ("error" won't be implemented ` +
+      "since it does not make sense at the edge; use \"manual\" and check the response status " +
+      "code).",
+  );
+}
+
+/** @returns {AbortSignal | null} */
+export function checkedSignal(signal) {
+  if (signal === null) return null;
+  const { AbortSignalPrototype } = load("03_abort_signal.js");
+  if (ObjectPrototypeIsPrototypeOf(AbortSignalPrototype, signal)) return signal;
+  throw new TypeError(
+    "Incorrect type for the 'signal' field on 'RequestInitializerDict': the provided value is " +
+      "not of type 'AbortSignal'.",
+  );
+}
