@@ -1,6 +1,6 @@
 # Every target sets up what it needs; see README.md. More automation belongs in crates/xtask.
 
-.PHONY: run test bench fmt clean toolchain
+.PHONY: run test torture bench fmt clean toolchain
 
 run: toolchain
 	exec cargo run --release --locked --package runtime --bin beryl -- serve --data ./data
@@ -13,6 +13,10 @@ test: toolchain
 	if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --workspace --locked --no-fail-fast; \
 	else cargo test --workspace --locked --no-fail-fast; fi
+
+# Ten times the simulated power failures of `make test`.
+torture: toolchain
+	BERYL_TORTURE=100000 cargo test --locked --package storage power -- --nocapture
 
 # For instance: make bench ARGS="--quick --only hello --only counter"
 bench: toolchain

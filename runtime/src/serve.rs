@@ -98,6 +98,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         isolates_max: config.limits.isolates_max,
     };
     let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits);
+    storage::set_heap_limit(config.limits.sqlite_heap_bytes_max);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
     let http = HttpLimits::new(&config.limits);

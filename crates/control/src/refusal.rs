@@ -112,6 +112,7 @@ impl From<Error> for Refusal {
             | Error::OverloadShutdown
             | Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::BrokenStorage(_) | Error::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Error::BrokenFull(_) => StatusCode::INSUFFICIENT_STORAGE,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(code, %error, "an admin request failed");
@@ -124,6 +125,7 @@ impl From<Error> for Refusal {
 fn passed_on(code: &str) -> StatusCode {
     match code {
         "storage" | "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        "storage_full" => StatusCode::INSUFFICIENT_STORAGE,
         "overloaded" | "reset" | "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -180,6 +180,10 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
             tracing::error!(code, %error, "storage failed");
             StatusCode::INTERNAL_SERVER_ERROR
         }
+        Error::BrokenFull(_) => {
+            tracing::error!(code, %error, "storage is full");
+            StatusCode::INSUFFICIENT_STORAGE
+        }
         Error::Bug(_) => {
             tracing::error!(code, %error, "request failed");
             StatusCode::INTERNAL_SERVER_ERROR

@@ -74,6 +74,7 @@ impl JsErrorClass for JsError {
                 | Error::OverloadShutdown
                 | Error::BrokenReset(_)
                 | Error::BrokenStorage(_)
+                | Error::BrokenFull(_)
                 | Error::Bug(_) => {
                     properties.push(("code".into(), error.code().into()));
                 }

@@ -14,7 +14,7 @@ const BATCH: i64 = 100;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("beryl-rates-{}", std::process::id()));
     let sink = SyncPool::start(4)?;
-    let durability = Durability { sink, token: 0, on_durable: Arc::new(|_, _| ()) };
+    let durability = Durability { sink, token: 0, counted: 0, on_durable: Arc::new(|_, _| ()) };
     let database = Database::open(&folder.join("rates.sqlite"), &durability)?;
     database.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, n INTEGER)", &[])?;
     measure("insert", &mut |index| {

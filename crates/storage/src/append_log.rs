@@ -4,19 +4,19 @@
 //! log refuses further appends; opening it again shows what is there. Lengths and contents exclude
 //! the magic bytes. The folder index of `spec/workers.md` FA-42 is kept in one.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use crate::database_file::sync_folder;
+use crate::disk::{DiskFile, Mode, folder_of, sync_folder};
 use crate::error::Error;
 
 /// An open append-only file. One owner at a time.
 #[derive(Debug)]
 pub struct AppendLog {
-    file: File,
-    path: PathBuf,
+    file: DiskFile,
     magic_bytes: u64,
+    // Behind the magic.
+    length_bytes: u64,
     failed: Option<Error>,
 }
 
@@ -32,18 +32,13 @@ impl AppendLog {
             let doing = doing.to_owned();
             move |cause: io::Error| Error::file(path, &doing, &cause)
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(fail("open it"))?;
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(fail("read it"))?;
+        let file = DiskFile::open(path, Mode::Create).map_err(fail("open it"))?;
+        let mut content = file.read_all().map_err(fail("read it"))?;
         if content.len() < magic.len() {
-            write_magic(&mut file, magic).map_err(fail("start it"))?;
-            sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+            file.set_bytes(0).map_err(fail("start it"))?;
+            file.write_at(magic, 0).map_err(fail("start it"))?;
+            file.sync("make its start durable")?;
+            sync_folder(folder_of(path), "make the name of an index durable")?;
             content = magic.to_vec();
         }
         if !content.starts_with(magic) {
@@ -51,8 +46,8 @@ impl AppendLog {
             return Err(Error::file(path, "use it", &cause));
         }
         content.drain(..magic.len());
-        let magic_bytes = magic.len() as u64;
-        Ok((AppendLog { file, path: path.into(), magic_bytes, failed: None }, content))
+        let (magic_bytes, length_bytes) = (magic.len() as u64, content.len() as u64);
+        Ok((AppendLog { file, magic_bytes, length_bytes, failed: None }, content))
     }
 
     /// Writes `record` at the end and returns when it is on disk.
@@ -60,10 +55,10 @@ impl AppendLog {
     /// # Errors
     /// [`Error::BrokenFile`]; from then on every call returns it.
     pub fn append(&mut self, record: &[u8]) -> Result<(), Error> {
-        self.change("append to it", |file, _| {
-            file.seek(SeekFrom::End(0))?;
-            file.write_all(record)
-        })
+        let end = self.magic_bytes + self.length_bytes;
+        self.change("append to it", |file| file.write_at(record, end))?;
+        self.length_bytes += record.len() as u64;
+        Ok(())
     }
 
     /// Cuts the content down to `length_bytes`, and returns when that is on disk.
@@ -71,31 +66,26 @@ impl AppendLog {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn truncate(&mut self, length_bytes: u64) -> Result<(), Error> {
-        self.change("truncate it", |file, magic_bytes| file.set_len(magic_bytes + length_bytes))
+        let bytes = self.magic_bytes + length_bytes;
+        self.change("truncate it", |file| file.set_bytes(bytes))?;
+        self.length_bytes = length_bytes;
+        Ok(())
     }
 
     fn change(
         &mut self,
-        doing: &str,
-        write: impl FnOnce(&mut File, u64) -> io::Result<()>,
+        doing: &'static str,
+        write: impl FnOnce(&DiskFile) -> io::Result<()>,
     ) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let written = write(&mut self.file, self.magic_bytes).and_then(|()| self.file.sync_data());
-        written.map_err(|cause| {
-            let error = Error::file(&self.path, doing, &cause);
+        let written =
+            write(&self.file).map_err(|cause| Error::file(self.file.path(), doing, &cause));
+        written.and_then(|()| self.file.sync(doing)).inspect_err(|error| {
             self.failed = Some(error.clone());
-            error
         })
     }
-}
-
-fn write_magic(file: &mut File, magic: &[u8]) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    file.write_all(magic)?;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -140,12 +130,8 @@ mod tests {
 
     #[test]
     fn a_failed_append_stops_the_log() {
-        let mut log = AppendLog {
-            file: OpenOptions::new().write(true).open("/dev/full").unwrap(),
-            path: "full".into(),
-            magic_bytes: 0,
-            failed: None,
-        };
+        let file = DiskFile::open(Path::new("/dev/full"), Mode::ReadWrite).unwrap();
+        let mut log = AppendLog { file, magic_bytes: 0, length_bytes: 0, failed: None };
         let first = log.append(b"x").unwrap_err();
         assert!(first.to_string().contains("cannot append to it"), "{first}");
         assert_eq!(log.truncate(0).unwrap_err(), first);

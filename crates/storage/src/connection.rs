@@ -1,13 +1,11 @@
 //! One open SQLite handle: how it is opened, what it is allowed, and what it calls back.
 //!
 //! The journal is a WAL without a `-shm` file, in exclusive mode and without file locks
-//! (`unix-none`): one handle per file is the callers' rule, guarded by [`crate::DataDir`].
-//! `synchronous=NORMAL` does not sync at commit, but where a WAL begins anew, and around a
-//! checkpoint: the WAL before it writes to the database, the database after.
+//! (`unix-none`): one handle per file is the callers' rule, guarded by [`crate::DataDir`]. SQLite
+//! makes no syncs (`synchronous=OFF`); [`crate::durability`] makes all of them.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +16,8 @@ use rusqlite::limits::Limit;
 use rusqlite::{OpenFlags, ffi};
 
 use crate::authorizer::{Decision, Request, decide};
-use crate::database_file::wal_of;
+use crate::database_file::PAGE_BYTES;
+use crate::disk;
 use crate::error::Error;
 use crate::result_code::Failure;
 
@@ -27,8 +26,6 @@ pub(crate) struct Connection {
     // Declared first: the handle closes before what its callbacks point to goes away.
     raw: rusqlite::Connection,
     hooks: Rc<Hooks>,
-    // True until the first commit to a WAL that was empty when it was opened.
-    syncs_nothing: Cell<bool>,
 }
 
 /// What SQLite's callbacks read and write. They run inside calls made on the owning thread.
@@ -62,10 +59,12 @@ pub(crate) struct Seen {
 
 impl Connection {
     /// Opens an existing database file.
-    pub(crate) fn open(path: &Path) -> Result<Rc<Connection>, Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let raw = rusqlite::Connection::open_with_flags_and_vfs(path, flags, c"unix-none")
-            .and_then(|raw| configure(&raw).map(|()| raw))
+    pub(crate) fn open(path: &Path, bytes_max: u64) -> Result<Rc<Connection>, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let raw = rusqlite::Connection::open_with_flags_and_vfs(path, flags, disk::vfs_of(path))
+            .and_then(|raw| configure(&raw, bytes_max).map(|()| raw))
             .map_err(|cause| Error::database(path, explain(&cause)))?;
         let hooks = Rc::new(Hooks {
             author: Cell::new(Author::User),
@@ -73,11 +72,8 @@ impl Connection {
             wal_pages: Cell::default(),
             interrupt: RefCell::default(),
         });
-        let connection = Rc::new(Connection { raw, hooks, syncs_nothing: Cell::new(false) });
+        let connection = Rc::new(Connection { raw, hooks });
         connection.install_hooks();
-        if fs::metadata(wal_of(path)).is_ok_and(|wal| wal.len() == 0) {
-            connection.sync_nothing(path)?;
-        }
         Ok(connection)
     }
 
@@ -120,42 +116,43 @@ impl Connection {
         self.raw.total_changes()
     }
 
-    /// Lets the first commit go without the sync SQLite makes between the header of a WAL and
-    /// its frames. A WAL begun anew needs it, lest old frames follow new ones; an empty file holds
-    /// none.
-    fn sync_nothing(&self, path: &Path) -> Result<(), Error> {
-        self.set_synchronous("OFF").map_err(|cause| Error::database(path, explain(&cause)))?;
-        self.syncs_nothing.set(true);
-        Ok(())
-    }
-
-    /// From here on SQLite syncs where it restarts the WAL and where it copies it. Outside of
-    /// transactions only.
-    pub(crate) fn sync_normally(&self) -> Result<(), Failure> {
-        if self.syncs_nothing.get() {
-            let set = self.set_synchronous("NORMAL");
-            set.map_err(|cause| Failure::new(ffi::SQLITE_ERROR, &cause.to_string(), None))?;
-            self.syncs_nothing.set(false);
-        }
-        Ok(())
-    }
-
-    fn set_synchronous(&self, mode: &str) -> rusqlite::Result<()> {
-        self.as_runtime(|| self.raw.execute_batch(&format!("PRAGMA synchronous = {mode}")))
-    }
-
-    /// Copies the WAL into the database file, syncing both.
-    pub(crate) fn checkpoint(&self, mode: Checkpoint) -> Result<(), Failure> {
-        self.sync_normally()?;
-        let mode = match mode {
-            Checkpoint::Passive => ffi::SQLITE_CHECKPOINT_PASSIVE,
-            Checkpoint::Truncate => ffi::SQLITE_CHECKPOINT_TRUNCATE,
-        };
-        let (none, unused) = (std::ptr::null(), std::ptr::null_mut());
-        // SAFETY: the handle is open, and null asks for all databases and no counts.
+    /// Copies the WAL into the pages of the database file, syncing nothing; false where a statement
+    /// that is under way keeps it from copying everything.
+    pub(crate) fn checkpoint(&self) -> Result<bool, Failure> {
+        let (none, mode) = (std::ptr::null(), ffi::SQLITE_CHECKPOINT_PASSIVE);
+        let (mut frames, mut copied): (c_int, c_int) = (0, 0);
+        let (to_frames, to_copied) = (&raw mut frames, &raw mut copied);
+        // SAFETY: the handle is open, null asks for all databases, the counts outlive the call.
         let code =
-            unsafe { ffi::sqlite3_wal_checkpoint_v2(self.raw(), none, mode, unused, unused) };
-        if code == ffi::SQLITE_OK { Ok(()) } else { Err(self.failure(code)) }
+            unsafe { ffi::sqlite3_wal_checkpoint_v2(self.raw(), none, mode, to_frames, to_copied) };
+        match code & 0xff {
+            ffi::SQLITE_OK => Ok(frames == copied),
+            ffi::SQLITE_LOCKED | ffi::SQLITE_BUSY => Ok(false),
+            _ => Err(self.failure(code)),
+        }
+    }
+
+    /// Whether a large transaction may write to the WAL before it is committed.
+    pub(crate) fn set_spills(&self, spills: bool) -> Result<(), Failure> {
+        let sql = if spills { "PRAGMA cache_spill = ON" } else { "PRAGMA cache_spill = OFF" };
+        let set = self.as_runtime(|| self.raw.execute_batch(sql));
+        set.map_err(|cause| Failure::new(ffi::SQLITE_ERROR, &cause.to_string(), None))
+    }
+
+    /// True while a statement has rows to give.
+    pub(crate) fn is_reading(&self) -> bool {
+        let mut statement = std::ptr::null_mut();
+        loop {
+            // SAFETY: the handle is open; null asks for its first statement.
+            statement = unsafe { ffi::sqlite3_next_stmt(self.raw(), statement) };
+            if statement.is_null() {
+                return false;
+            }
+            // SAFETY: the statement is one of the handle's.
+            if unsafe { ffi::sqlite3_stmt_busy(statement) } != 0 {
+                return true;
+            }
+        }
     }
 
     /// Gives memory back that only caches use.
@@ -216,17 +213,8 @@ impl Hooks {
     }
 }
 
-/// How thorough a checkpoint is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Checkpoint {
-    /// Copies what it can; the WAL file keeps its size and is overwritten.
-    Passive,
-    /// Copies everything and empties the WAL file.
-    Truncate,
-}
-
 /// Sets what holds for every database, before its file is touched.
-fn configure(raw: &rusqlite::Connection) -> rusqlite::Result<()> {
+fn configure(raw: &rusqlite::Connection, bytes_max: u64) -> rusqlite::Result<()> {
     for (limit, value) in LIMITS {
         raw.set_limit(*limit, *value)?;
     }
@@ -236,6 +224,8 @@ fn configure(raw: &rusqlite::Connection) -> rusqlite::Result<()> {
     // new database by then.
     raw.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     raw.execute_batch(PRAGMAS)?;
+    let pages_max = bytes_max.div_ceil(PAGE_BYTES as u64);
+    raw.pragma_update(None, "max_page_count", i64::try_from(pages_max).unwrap_or(i64::MAX))?;
     expect(raw, "PRAGMA journal_mode", "wal")?;
     expect(raw, "PRAGMA encoding", "UTF-8")
 }
@@ -328,12 +318,11 @@ unsafe fn hooks_of<'a>(hooks: *mut c_void) -> &'a Hooks {
 /// Virtual machine steps between two looks at the interrupt flag: tens of microseconds.
 const STEPS_BETWEEN_CHECKS: c_int = 4_000;
 
-/// In this order: the locking mode must be set before the first access, the size limit before the
-/// first write. `max_page_count` is the platform's 10 GB (10^10 bytes) in pages of 4 KiB; the
-/// journal limit cuts what one huge transaction leaves behind.
+/// In this order: the locking mode must be set before the first access; the journal limit cuts what
+/// one huge transaction leaves behind.
 const PRAGMAS: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; \
-     PRAGMA journal_size_limit = 16777216; PRAGMA max_page_count = 2441406; \
+     PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; \
+     PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 16777216; \
      SELECT count(*) FROM sqlite_schema;";
 
 /// Limits of the platform (ST-31); the last three are SQLite's own and younger than the platform's.

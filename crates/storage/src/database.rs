@@ -14,14 +14,16 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::ffi;
 
 use crate::authorizer::mentions_reserved_name;
-use crate::connection::{Checkpoint, Connection};
+use crate::connection::Connection;
 use crate::cursor::Cursor;
-use crate::database_file::create_where_missing;
+use crate::database_file::{PAGE_BYTES, create_where_missing, holds_commits, wal_of};
+use crate::disk;
 use crate::durability::{CommitLog, Durability, DurabilitySink};
 use crate::error::Error;
 use crate::kv;
 use crate::metadata;
 use crate::result_code::Failure;
+use crate::row_limit::{self, Refused};
 use crate::statement::{Prepared, Statement, Step};
 use crate::statement_cache::{Compiled, StatementCache};
 use crate::transaction::Transaction;
@@ -50,25 +52,40 @@ pub(crate) struct Open {
 impl Database {
     /// Opens the file, or creates it with its folders. Nothing else may have it open.
     ///
+    /// Commits that an earlier process left in the WAL may not be durable: they count as commit 1,
+    /// handed in already.
+    ///
     /// # Errors
     /// [`Error::ConfigDatabase`] when the file or folder cannot be read and written, is no
     /// database, or is damaged.
     pub fn open(path: &Path, durability: &Durability) -> Result<Database, Error> {
+        Database::open_with(path, durability, &Settings::default())
+    }
+
+    /// [`open`](Self::open) with other limits than the platform's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        path: &Path,
+        durability: &Durability,
+        settings: &Settings,
+    ) -> Result<Database, Error> {
         let folders = create_where_missing(path)?;
-        let connection = Connection::open(path)?;
-        Ok(Database {
-            open: Rc::new(Open {
-                connection,
-                log: Arc::new(CommitLog::new(path, folders, durability)),
-                sink: durability.sink.clone(),
-                transaction: Transaction::new(),
-                kv: kv::Statements::new(),
-                metadata: metadata::Statements::new(),
-                texts: RefCell::new(StatementCache::new()),
-                end: OnceCell::new(),
-                size: Prepared::new(SIZE),
-            }),
-        })
+        let connection = Connection::open(path, settings.database_bytes_max)?;
+        let open = Open {
+            connection,
+            log: Arc::new(CommitLog::new(path, folders, durability)),
+            sink: durability.sink.clone(),
+            transaction: Transaction::new(settings.wal_bytes_max),
+            kv: kv::Statements::new(),
+            metadata: metadata::Statements::new(),
+            texts: RefCell::new(StatementCache::new()),
+            end: OnceCell::new(),
+            size: Prepared::new(SIZE),
+        };
+        open.adopt_wal()?;
+        Ok(Database { open: Rc::new(open) })
     }
 
     /// Runs a user's SQL: the last statement to its first row, the others for their effect (ST-14).
@@ -116,24 +133,6 @@ impl Database {
         size.map_err(|failure| open.fail(failure))
     }
 
-    /// Copies the WAL into the database when it holds more than [`WAL_BYTES_MAX`]. Syncs both, so
-    /// it blocks: call it when nothing waits. Does nothing while a transaction or cursor is open.
-    ///
-    /// # Errors
-    /// [`Error::BrokenStorage`] when the disk failed; the database then refuses all work.
-    pub fn checkpoint_if_large(&self) -> Result<(), Error> {
-        let open = &self.open;
-        open.check()?;
-        let uncopied_bytes = u64::from(open.transaction.uncopied_pages()) * WAL_FRAME_BYTES;
-        if uncopied_bytes >= WAL_BYTES_MAX
-            && !self.is_dirty()
-            && open.checkpoint(Checkpoint::Passive)?
-        {
-            open.transaction.copied();
-        }
-        Ok(())
-    }
-
     /// Gives memory back that only caches use; for databases that are idle.
     pub fn release_memory(&self) {
         self.open.texts.borrow_mut().clear();
@@ -154,39 +153,43 @@ impl Database {
     }
 
     /// Rolls back what is not committed, copies the WAL into the database and ends all handles:
-    /// every later call on them and on cursors fails with [`Error::AppCanceled`].
+    /// every later call on them and on cursors fails with [`Error::AppCanceled`]. Waits for the
+    /// disk unless everything [is copied](Self::is_copied).
     ///
     /// With an open cursor the WAL stays, holding what it held; it is replayed at the next open.
     ///
     /// # Errors
     /// [`Error::BrokenStorage`] when the disk failed; commits that were durable still are.
     pub fn close(self) -> Result<(), Error> {
-        let open = &self.open;
-        open.check()?;
+        let log = self.open.log.clone();
+        self.open.check()?;
         self.roll_back_all();
-        let copied = open.checkpoint(Checkpoint::Truncate);
-        open.texts.borrow_mut().clear();
-        // A failed checkpoint has set the end already.
-        let _ = open.end.set(Error::canceled(CLOSED));
+        let copied = self.open.copy_wal_and_wait();
+        self.abandon();
         if copied? {
-            // Empty now, and SQLite never writes through this handle again.
-            if let Err(error) = std::fs::remove_file(open.log.wal()) {
-                tracing::debug!(wal = %open.log.wal().display(), %error, "left an empty WAL");
+            // What it holds is in the database, and SQLite never writes through this handle again.
+            if let Err(error) = disk::remove(log.wal()) {
+                tracing::debug!(%error, "left an empty WAL");
             }
         }
         Ok(())
     }
-}
 
-impl Database {
     /// Ends the use of this handle at once: what is not committed is rolled back, cursors fail
     /// from now on, the file stays as it is. For an actor that broke: another handle may be opened
     /// on the file right away.
     pub fn abandon(self) {
         self.roll_back_all();
         self.open.texts.borrow_mut().clear();
+        self.open.log.end();
         // A database that failed before keeps its first error.
         let _ = self.open.end.set(Error::canceled(CLOSED));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.log.end();
     }
 }
 
@@ -225,6 +228,7 @@ impl Open {
                 tracing::error!(database = %self.log.database().display(), %text, "disk error");
                 self.break_with(Error::broken(text))
             }
+            ffi::SQLITE_FULL if lost => self.break_with(Error::full(text)),
             _ if lost => self.break_with(Error::broken(text)),
             ffi::SQLITE_INTERRUPT => Error::AppInterrupted { message: text.into() },
             ffi::SQLITE_TOOBIG | ffi::SQLITE_NOMEM | ffi::SQLITE_FULL => Error::limit(text),
@@ -232,15 +236,19 @@ impl Open {
         }
     }
 
-    /// Copies the WAL into the database; false while a cursor is open.
-    fn checkpoint(&self, mode: Checkpoint) -> Result<bool, Error> {
-        match self.connection.checkpoint(mode) {
-            Ok(()) => Ok(true),
-            Err(failure) if matches!(failure.primary(), ffi::SQLITE_LOCKED | ffi::SQLITE_BUSY) => {
-                Ok(false)
-            }
-            Err(failure) => Err(self.break_with(Error::broken(failure.text))),
+    /// Hands in what an earlier handle left in the WAL.
+    fn adopt_wal(&self) -> Result<(), Error> {
+        let wal = wal_of(self.log.database());
+        let refuse = |cause| Error::file(&wal, "read it", &cause);
+        if holds_commits(&wal).map_err(refuse)? {
+            let bytes = disk::bytes_of(&wal).map_err(refuse)?.unwrap_or(0);
+            self.transaction
+                .wal_grew_to(u32::try_from(bytes / WAL_FRAME_BYTES).unwrap_or(u32::MAX));
+            self.log.open_files()?;
+            let number = self.log.hand_in();
+            self.sink.commit(&self.log, number);
         }
+        Ok(())
     }
 
     /// Compiles a text, running all its statements but the last on the way: a later statement may
@@ -271,10 +279,16 @@ impl Open {
         hooks.forget();
         let compiled = Statement::compile(&self.connection, sql);
         let seen = hooks.seen.get();
-        let (mut statement, rest) = compiled.map_err(|failure| match failure.primary() {
-            ffi::SQLITE_AUTH if seen.transaction => Error::sql(USE_TRANSACTION_API),
-            _ => self.fail(failure),
-        })?;
+        let (mut statement, rest) = match compiled {
+            Ok(compiled) => compiled,
+            Err(failure) if failure.primary() == ffi::SQLITE_AUTH && seen.transaction => {
+                return Err(Error::sql(USE_TRANSACTION_API));
+            }
+            Err(failure) if is_about_row_limit(&failure.text) => {
+                return self.compile_limited(sql, failure);
+            }
+            Err(failure) => return Err(self.fail(failure)),
+        };
         if seen.alter && mentions_reserved_name(&sql[..sql.len() - rest.len()]) {
             let failure = Failure::new(ffi::SQLITE_AUTH, "not authorized", None);
             return Err(Error::sql(failure.text));
@@ -283,6 +297,58 @@ impl Open {
             statement.set_writes();
         }
         Ok((statement, rest))
+    }
+
+    /// Compiles a statement that SQLite does not take because it limits its rows.
+    fn compile_limited<'sql>(
+        &self,
+        sql: &'sql str,
+        failure: Failure,
+    ) -> Result<(Option<Statement>, &'sql str), Error> {
+        let limited = match row_limit::parse(sql) {
+            Ok(limited) => limited,
+            Err(Refused::Other) => return Err(self.fail(failure)),
+            Err(Refused::OnlyOrder(verb)) => {
+                let text = format!("ORDER BY without LIMIT on {verb}: SQLITE_ERROR");
+                return Err(Error::sql(text));
+            }
+            Err(Refused::From) => return Err(Error::sql(LIMIT_WITH_FROM)),
+        };
+        let text = limited.rewritten(&self.row_key(&limited.table)?);
+        let compiled = Statement::compile(&self.connection, &text);
+        let (statement, _) = compiled.map_err(|failure| self.fail(failure))?;
+        Ok((statement, limited.rest))
+    }
+
+    /// What tells the rows of a table apart, as an expression.
+    fn row_key(&self, table: &str) -> Result<String, Error> {
+        let columns = Prepared::new("SELECT name, pk FROM pragma_table_xinfo(?) ORDER BY pk");
+        let no_rowid =
+            Prepared::new("SELECT 1 FROM pragma_table_list(?) WHERE wr AND schema = 'main'");
+        let table = [ValueRef::Text(table)];
+        let mut names: Vec<(String, bool)> = Vec::new();
+        self.run_runtime(&columns, &table, |statement, mut step| {
+            while step == Step::Row {
+                // SAFETY: the values are copied before the next step.
+                let row = unsafe { (statement.value(0), statement.value(1)) };
+                if let (Ok(ValueRef::Text(name)), Ok(ValueRef::Integer(key))) = row {
+                    names.push((name.to_owned(), key > 0));
+                }
+                step = statement.step()?;
+            }
+            Ok(())
+        })?
+        .map_err(|failure| self.fail(failure))?;
+        let is_without = self.run_runtime(&no_rowid, &table, |_, step| step == Step::Row)?;
+        if is_without {
+            let keys = names.iter().filter(|(_, is_key)| *is_key);
+            let keys = keys.map(|(name, _)| format!("\"{}\"", name.replace('"', "\"\"")));
+            return Ok(keys.collect::<Vec<_>>().join(", "));
+        }
+        // A column may have taken the usual name.
+        let is_taken = |alias: &str| names.iter().any(|(name, _)| name.eq_ignore_ascii_case(alias));
+        let free = ["rowid", "_rowid_", "oid"].into_iter().find(|alias| !is_taken(alias));
+        Ok(free.unwrap_or("rowid").to_owned())
     }
 
     /// Runs a user's statement for its effect and drops its rows.
@@ -335,16 +401,38 @@ pub fn set_heap_limit(bytes: u64) {
     unsafe { ffi::sqlite3_hard_heap_limit64(bytes) };
 }
 
+/// True for the errors of SQLite that [`row_limit`] may mend.
+fn is_about_row_limit(text: &str) -> bool {
+    let place = text.strip_prefix("near \"").unwrap_or_default();
+    ["LIMIT\"", "ORDER\""]
+        .iter()
+        .any(|word| place.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
+}
+
 /// White space of SQL.
 fn is_sql_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r' | '\x0c')
 }
 
-/// Bytes in the WAL that make a checkpoint worth its two syncs: SQLite's own default.
-pub const WAL_BYTES_MAX: u64 = 4 << 20;
+/// What an operator may set for a database.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bytes of the database, free pages included. A write beyond fails with SQLite's "full".
+    pub database_bytes_max: u64,
+    /// Bytes of the WAL, which grows while cursors keep it from being copied. Behind it no
+    /// transaction begins.
+    pub wal_bytes_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        // The platform's 10 GB; a log that large only comes from cursors that were forgotten.
+        Settings { database_bytes_max: 10_000_000_000, wal_bytes_max: 1 << 30 }
+    }
+}
 
 /// A page of the WAL with its header.
-const WAL_FRAME_BYTES: u64 = 4096 + 24;
+pub(crate) const WAL_FRAME_BYTES: u64 = PAGE_BYTES as u64 + 24;
 
 const SIZE: &str = "SELECT ((SELECT page_count FROM pragma_page_count) \
      - (SELECT freelist_count FROM pragma_freelist_count)) \
@@ -359,6 +447,8 @@ const USE_TRANSACTION_API: &str = "To execute a transaction, please use the \
      TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will \
      automatically roll back on exceptions, and because it interacts correctly with Durable \
      Objects' automatic atomic write coalescing.";
+const LIMIT_WITH_FROM: &str = "UPDATE ... FROM cannot be combined with LIMIT: choose the rows in \
+     WHERE with a subquery that has the LIMIT: SQLITE_ERROR";
 const CLOSED: &str = "SQLite query was canceled because the database was deleted.";
 /// The host's reason is in the log; user code cannot act on it.
 const NOT_DURABLE: &str = "Durable Object storage is no longer accessible: the disk failed.";

@@ -5,10 +5,11 @@
 //! and side files without a database are removed before a new one takes their place.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, DiskFile, Mode, folder_of, remove, sync_folder};
 use crate::error::{Error, explain};
 
 /// Erases a database: its file and side files. Silent when there is none.
@@ -22,12 +23,12 @@ pub fn delete_database(path: &Path) -> Result<(), Error> {
     let mut found = remove(path)?;
     if found {
         // Side files replayed into a later database of this name would bring deleted data back.
-        sync_folder(folder_of(path))?;
+        sync_folder(folder_of(path), SYNC_DELETED)?;
     }
     for suffix in SIDE_FILES {
         found |= remove(&side_file(path, suffix))?;
     }
-    if found { sync_folder(folder_of(path)) } else { Ok(()) }
+    if found { sync_folder(folder_of(path), SYNC_SIDE_FILES) } else { Ok(()) }
 }
 
 /// Copies a database with what its WAL holds; silent when there is none. When this returns, the
@@ -50,7 +51,7 @@ pub fn copy_database(from: &Path, to: &Path) -> Result<(), Error> {
     copy(&wal_of(from), &wal_of(to))
         .and_then(|()| copy(from, to))
         .map_err(|cause| Error::file(to, "copy a database there", &cause))?;
-    sync_folder(folder_of(to))
+    sync_folder(folder_of(to), "make the copy of a database durable")
 }
 
 /// Makes sure that a database file is there, and returns the folders whose entries changed.
@@ -62,13 +63,11 @@ pub(crate) fn create_where_missing(path: &Path) -> Result<Vec<PathBuf>, Error> {
         Ok(true) => {}
         Err(cause) => return Err(Error::database(path, explain(&cause))),
     }
-    let missing = folder.ancestors().take_while(|folder| !folder.exists());
-    changed.extend(missing.map(|folder| folder_of(folder).to_path_buf()));
     let refuse = |cause: io::Error| Error::database(path, explain(&cause));
-    fs::create_dir_all(folder).map_err(refuse)?;
+    changed.extend(disk::create_folders(folder).map_err(refuse)?);
     delete_database(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(refuse)?;
-    file.write_all(&blank_database()).map_err(refuse)?;
+    let file = DiskFile::open(path, Mode::CreateNew).map_err(refuse)?;
+    file.write_at(&blank_database(), 0).map_err(refuse)?;
     Ok(changed)
 }
 
@@ -77,25 +76,29 @@ pub(crate) fn wal_of(path: &Path) -> PathBuf {
     side_file(path, "-wal")
 }
 
-/// Makes the entries of a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|cause| Error::file(folder, "sync the folder", &cause))
+/// True when the file holds commits that are not in the database yet.
+pub(crate) fn holds_commits(wal: &Path) -> io::Result<bool> {
+    let file = match DiskFile::open(wal, Mode::Read) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    let mut header = [0; 4];
+    Ok(file.read_at(&mut header, 0)? == header.len() && header != [0; 4])
 }
 
-/// True when there is no file, or one a crash left before its first page was written.
+/// True when there is no file, or one a crash left before its first page was durable.
 fn is_blank(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match DiskFile::open(path, Mode::Read) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(true),
         opened => opened?,
     };
-    if file.metadata()?.len() > PAGE_BYTES as u64 {
+    if file.bytes()? > PAGE_BYTES as u64 {
         return Ok(false);
     }
-    let mut content = Vec::new();
-    file.take(PAGE_BYTES as u64).read_to_end(&mut content)?;
-    Ok(content.iter().all(|byte| *byte == 0))
+    // Any part of the first page may be there, and nothing else was ever written.
+    let (content, whole) = (file.read_all()?, blank_database());
+    let is_part = content.iter().zip(&whole).all(|(byte, written)| *byte == 0 || byte == written);
+    Ok(is_part && content != whole)
 }
 
 /// What SQLite writes for a new database, with both format versions set to 2 (WAL).
@@ -111,42 +114,33 @@ fn blank_database() -> Vec<u8> {
     page
 }
 
-fn remove(path: &Path) -> Result<bool, Error> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(Error::file(path, "delete it", &cause)),
-    }
-}
-
 fn side_file(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// SQLite's default page size; `databaseSize` of the platform counts in it.
-const PAGE_BYTES: usize = 4096;
+pub(crate) const PAGE_BYTES: usize = 4096;
 
 const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
+pub(crate) const SYNC_DELETED: &str = "make its deletion durable";
+const SYNC_SIDE_FILES: &str = "make the deletion of its side files durable";
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::tests::Folder;
 
     #[test]
-    fn a_file_of_zeros_starts_anew() {
+    fn a_file_whose_first_page_was_never_durable_starts_anew() {
         let folder = Folder::new();
         let path = folder.path().join("x.sqlite");
-        for blank in [&[][..], &[0; 10], &[0; PAGE_BYTES]] {
+        let torn = [&blank_database()[..90], &[0; PAGE_BYTES - 90]].concat();
+        for blank in [&[][..], &[0; 10], &[0; PAGE_BYTES], &torn] {
             fs::write(&path, blank).unwrap();
             create_where_missing(&path).unwrap();
             assert_eq!(fs::read(&path).unwrap(), blank_database());

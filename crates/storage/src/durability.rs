@@ -5,20 +5,26 @@
 //! [`CommitLog::sync`] runs; replication can hang on the same trait. After a failed sync the kernel
 //! may have dropped the pages, so a later success proves nothing: the log stays failed and its
 //! database refuses all work.
+//!
+//! All syncs of a database are made here; SQLite makes none. A checkpoint has two halves: the
+//! owning thread copies the WAL, which is durable by then, into the database's pages without
+//! waiting; [`CommitLog::sync`] then makes those durable and empties the WAL by erasing its header.
+//! Until it has, nothing may be written over the WAL: no commit is made meanwhile.
 
-use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::database_file::{sync_folder, wal_of};
+use crate::database_file::wal_of;
+use crate::disk::{self, DiskFile, Mode};
 use crate::error::Error;
 
 /// Takes commits and makes them durable, on threads of its own.
 pub trait DurabilitySink: Send + Sync {
-    /// Commit `number` of this database was handed in. Must not wait for the disk; it leads to a
-    /// later [`CommitLog::sync`] or [`CommitLog::fail`]. Numbers of one log grow by one.
+    /// Commit `number` of this database was handed in, or there is other work for a sync. Must
+    /// not wait for the disk; it leads to a later [`CommitLog::sync`] or [`CommitLog::fail`].
+    /// Numbers of one log never go back.
     fn commit(&self, log: &Arc<CommitLog>, number: u64);
 }
 
@@ -31,10 +37,11 @@ pub type OnDurable = Arc<dyn Fn(u64, Result<u64, Error>) + Send + Sync>;
 pub struct Durability {
     /// Who makes them durable.
     pub sink: Arc<dyn DurabilitySink>,
-    /// Says to `on_durable` which opening of which database it is; means nothing here. Numbers
-    /// begin anew with each opening, and the last report of one may come after it was closed:
-    /// never use a token twice.
+    /// Says to `on_durable` which opening of which database it is; means nothing here. The last
+    /// report of an opening may come after it was closed: never use a token twice.
     pub token: u64,
+    /// Commits of earlier openings: numbers go on from there.
+    pub counted: u64,
     /// Called after each sync: all commits up to the number are durable. An error is final.
     pub on_durable: OnDurable,
 }
@@ -46,19 +53,25 @@ pub struct CommitLog {
     token: u64,
     on_durable: OnDurable,
     // Opened before the first commit writes, so that no write error can go unseen.
-    wal_file: OnceLock<File>,
+    files: OnceLock<Files>,
     // What the first sync makes durable besides the WAL.
-    unsynced: Mutex<Unsynced>,
+    new_names: Mutex<Option<Vec<PathBuf>>>,
     handed_in: AtomicU64,
     durable: AtomicU64,
+    // Held while pages are made durable: whoever needs them waits for it.
+    settling: Mutex<()>,
+    is_settling: AtomicBool,
+    // Guards the header of the WAL against a handle that is opened later.
+    ended: Mutex<bool>,
+    // The header was erased and the next commit must have written a new one.
+    expects_header: AtomicBool,
     failure: OnceLock<Error>,
 }
 
-/// Files whose existence is not known to be durable.
-struct Unsynced {
-    // Held open rather than found by name: the database may be deleted before the sync.
-    database: Option<File>,
-    folders: Vec<PathBuf>,
+/// Held open rather than found by name: the database may be deleted before its last sync.
+struct Files {
+    database: DiskFile,
+    wal: DiskFile,
 }
 
 impl CommitLog {
@@ -72,10 +85,14 @@ impl CommitLog {
             wal: wal_of(database),
             token: durability.token,
             on_durable: durability.on_durable.clone(),
-            wal_file: OnceLock::new(),
-            unsynced: Mutex::new(Unsynced { database: None, folders }),
-            handed_in: AtomicU64::new(0),
-            durable: AtomicU64::new(0),
+            files: OnceLock::new(),
+            new_names: Mutex::new(Some(folders)),
+            handed_in: AtomicU64::new(durability.counted),
+            durable: AtomicU64::new(durability.counted),
+            settling: Mutex::new(()),
+            is_settling: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            expects_header: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
     }
@@ -116,16 +133,16 @@ impl CommitLog {
         self.failure.get()
     }
 
-    /// Syncs the WAL, and with the first call also the files' names, then reports. All commits
-    /// handed in before the call are durable after it. Blocks; at most one call per log at a time.
+    /// Makes durable what was handed in before the call, then reports: commits, with the first call
+    /// also the files' names, and pages that a checkpoint copied. Blocks; at most one call per log
+    /// at a time.
     pub fn sync(&self) {
+        if self.failure().is_some() {
+            return self.report_failure();
+        }
         let newest = self.handed_in();
-        match self.sync_files() {
-            _ if self.failure().is_some() => self.report_failure(),
-            Ok(()) => {
-                self.durable.fetch_max(newest, Ordering::AcqRel);
-                self.report(Ok(newest));
-            }
+        match self.sync_commits(newest).and_then(|()| self.settle()) {
+            Ok(()) => self.report(Ok(newest)),
             Err(error) => self.fail(error),
         }
     }
@@ -140,16 +157,16 @@ impl CommitLog {
 
     /// Opens the descriptors that are synced. The files must exist.
     pub(crate) fn open_files(&self) -> Result<(), Error> {
-        if self.wal_file.get().is_some() {
+        if self.files.get().is_some() {
             return Ok(());
         }
         let open = |path: &Path| {
-            let opened = OpenOptions::new().read(true).write(true).open(path);
+            let opened = DiskFile::open(path, Mode::ReadWrite);
             opened.map_err(|cause| Error::file(path, "open it", &cause))
         };
-        self.lock_unsynced().database = Some(open(&self.database)?);
+        let files = Files { database: open(&self.database)?, wal: open(&self.wal)? };
         // Only the owning thread sets it.
-        let _ = self.wal_file.set(open(&self.wal)?);
+        let _ = self.files.set(files);
         Ok(())
     }
 
@@ -158,26 +175,81 @@ impl CommitLog {
         self.handed_in.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    fn sync_files(&self) -> Result<(), Error> {
-        if let Some(wal) = self.wal_file.get() {
-            wal.sync_data().map_err(|cause| Error::file(&self.wal, "make it durable", &cause))?;
+    /// True from the copy of a checkpoint until its pages are durable.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.is_settling.load(Ordering::Acquire)
+    }
+
+    /// The WAL, durable as a whole, was copied; the pages are not durable yet.
+    pub(crate) fn start_settling(&self) {
+        self.is_settling.store(true, Ordering::Release);
+    }
+
+    /// Makes copied pages durable and erases the header of the WAL. Waits for another thread that
+    /// does so already.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        let _turn = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(files) = self.files.get().filter(|_| self.is_settling()) else { return Ok(()) };
+        files.database.sync(SYNC_PAGES)?;
+        let ended = self.lock_ended();
+        if *ended {
+            return Ok(());
         }
-        let mut unsynced = self.lock_unsynced();
-        // A database whose first page is lost would lose its WAL too: SQLite deletes a WAL that
-        // belongs to an empty file.
-        if let Some(database) = &unsynced.database {
-            let synced = database.sync_all();
-            synced.map_err(|cause| Error::file(&self.database, "make it durable", &cause))?;
-        }
-        // A folder that is gone took the database with it.
-        let mut folders = unsynced.folders.iter().filter(|folder| folder.exists());
-        folders.try_for_each(|folder| sync_folder(folder))?;
-        *unsynced = Unsynced { database: None, folders: Vec::new() };
+        // Frames left behind it must never follow those of a later commit: without a header none
+        // of them counts, and the next commit writes a header that only its own frames match.
+        let erased = files.wal.write_at(&[0; WAL_HEADER_BYTES], 0);
+        erased.map_err(|cause| Error::file(&self.wal, "erase its header", &cause))?;
+        drop(ended);
+        files.wal.sync(SYNC_ERASED)?;
+        self.expects_header.store(true, Ordering::Release);
+        self.is_settling.store(false, Ordering::Release);
         Ok(())
     }
 
-    fn lock_unsynced(&self) -> MutexGuard<'_, Unsynced> {
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From here on the files may belong to another handle.
+    pub(crate) fn end(&self) {
+        *self.lock_ended() = true;
+    }
+
+    /// Makes the commits up to `newest` durable.
+    pub(crate) fn sync_commits(&self, newest: u64) -> Result<(), Error> {
+        let Some(files) = self.files.get().filter(|_| newest > self.durable()) else {
+            return Ok(());
+        };
+        files.wal.sync(SYNC_COMMITS)?;
+        self.check_header(&files.wal)?;
+        let mut new_names = self.new_names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folders) = &*new_names {
+            // A database whose first page is lost would lose its WAL too: SQLite deletes a WAL that
+            // belongs to an empty file.
+            files.database.sync(SYNC_FIRST_PAGE)?;
+            // A folder that is gone took the database with it.
+            let mut folders = folders.iter().filter(|folder| disk::folder_exists(folder));
+            folders.try_for_each(|folder| disk::sync_folder(folder, SYNC_NAMES))?;
+            *new_names = None;
+        }
+        self.durable.fetch_max(newest, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// The first commit behind an erased header begins the WAL anew. If SQLite ever did otherwise,
+    /// a crash would lose the commit: better refuse it.
+    fn check_header(&self, wal: &DiskFile) -> Result<(), Error> {
+        if !self.expects_header.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let mut header = [0; WAL_HEADER_BYTES];
+        match wal.read_at(&mut header, 0) {
+            Ok(_) if header == [0; WAL_HEADER_BYTES] => {
+                Err(Error::Bug { place: "storage: a commit without a WAL header" })
+            }
+            Ok(_) => Ok(()),
+            Err(cause) => Err(Error::file(&self.wal, "read its header", &cause)),
+        }
+    }
+
+    fn lock_ended(&self) -> MutexGuard<'_, bool> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report_failure(&self) {
@@ -193,3 +265,13 @@ impl CommitLog {
         }
     }
 }
+
+/// What the header of a WAL takes.
+const WAL_HEADER_BYTES: usize = 32;
+
+// The syncs by name, for error texts and for tests that leave one out.
+pub(crate) const SYNC_COMMITS: &str = "make its commits durable";
+pub(crate) const SYNC_FIRST_PAGE: &str = "make its first page durable";
+pub(crate) const SYNC_NAMES: &str = "make the names of new files durable";
+pub(crate) const SYNC_PAGES: &str = "make its copied pages durable";
+pub(crate) const SYNC_ERASED: &str = "make its emptiness durable";

@@ -40,6 +40,12 @@ pub enum Error {
         /// What happened, without paths.
         message: Arc<str>,
     },
+    /// The database or the disk is full, and the open transaction is lost with it (ST-35).
+    #[error("{message}")]
+    BrokenFull {
+        /// SQLite's text.
+        message: Arc<str>,
+    },
     /// A file operation failed; the file's state on disk is unknown.
     #[error("{}: {problem}", path.display())]
     BrokenFile {
@@ -88,6 +94,7 @@ impl Error {
             | Error::AppInterrupted { .. }
             | Error::AppCanceled { .. }
             | Error::BrokenStorage { .. }
+            | Error::BrokenFull { .. }
             | Error::Bug { .. } => self.to_string(),
             Error::BrokenFile { .. }
             | Error::ConfigDataDir { .. }
@@ -105,6 +112,7 @@ impl Error {
             | Error::AppInterrupted { .. }
             | Error::AppCanceled { .. } => false,
             Error::BrokenStorage { .. }
+            | Error::BrokenFull { .. }
             | Error::BrokenFile { .. }
             | Error::ConfigDataDir { .. }
             | Error::ConfigDatabase { .. }
@@ -127,6 +135,10 @@ impl Error {
 
     pub(crate) fn broken(message: impl Into<Arc<str>>) -> Error {
         Error::BrokenStorage { message: message.into() }
+    }
+
+    pub(crate) fn full(message: impl Into<Arc<str>>) -> Error {
+        Error::BrokenFull { message: message.into() }
     }
 
     pub(crate) fn database(path: &Path, problem: impl Into<Arc<str>>) -> Error {

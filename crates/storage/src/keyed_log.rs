@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::database_file::sync_folder;
+use crate::disk::{folder_of, sync_folder};
 use crate::error::Error;
 
 /// The open log. One per file.
@@ -253,7 +253,7 @@ fn write_anew(path: &Path, entries: &Entries) -> Result<(File, u64), Error> {
         Ok((file, content.len() as u64))
     };
     let written = write().map_err(|cause| Error::file(path, "write it anew", &cause))?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    sync_folder(folder_of(path), "make the name of an index durable")?;
     Ok(written)
 }
 

@@ -7,6 +7,7 @@
 
 pub mod append_log;
 pub mod authorizer;
+pub mod checkpoint;
 pub mod cursor;
 pub mod data_dir;
 pub mod database;
@@ -21,7 +22,9 @@ pub mod transaction;
 pub mod value;
 
 mod connection;
+mod disk;
 mod result_code;
+mod row_limit;
 mod statement;
 mod statement_cache;
 #[cfg(test)]
@@ -30,7 +33,7 @@ mod tests;
 pub use append_log::AppendLog;
 pub use cursor::Cursor;
 pub use data_dir::DataDir;
-pub use database::{Database, set_heap_limit};
+pub use database::{Database, Settings, set_heap_limit};
 pub use database_file::{copy_database, delete_database};
 pub use durability::{CommitLog, Durability, DurabilitySink};
 pub use error::Error;

@@ -139,8 +139,12 @@ pub fn stored_alarm(path: &Path) -> Result<Option<(u64, Option<String>)>, Error>
     impl DurabilitySink for Nobody {
         fn commit(&self, _log: &Arc<CommitLog>, _number: u64) {}
     }
-    let durability =
-        Durability { sink: Arc::new(Nobody), token: 0, on_durable: Arc::new(|_, _| ()) };
+    let durability = Durability {
+        sink: Arc::new(Nobody),
+        token: 0,
+        counted: 0,
+        on_durable: Arc::new(|_, _| ()),
+    };
     let database = Database::open(path, &durability)?;
     let alarm = database.metadata(ALARM)?.and_then(|time_ns| u64::try_from(time_ns).ok());
     let name = if alarm.is_some() { database.metadata_text(NAME)? } else { None };

@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 
 use rusqlite::ffi;
 
-use crate::database::{Database, Open};
+use crate::database::{Database, Open, WAL_FRAME_BYTES};
+use crate::disk::step;
 use crate::error::Error;
 use crate::result_code::Failure;
 use crate::statement::{Prepared, Statement};
@@ -20,6 +21,9 @@ pub(crate) struct Transaction {
     // Pages in the WAL after the newest commit, and those of them that were copied since.
     wal_pages: Cell<u32>,
     copied_pages: Cell<u32>,
+    wal_bytes_max: u64,
+    // Changed pages stay in memory until the commit.
+    pub(crate) keeps_pages: Cell<bool>,
     begin: Prepared,
     commit: Prepared,
     roll_back: Prepared,
@@ -55,6 +59,9 @@ impl Database {
     /// Ends the implicit transaction and hands it to the sink; does not wait for the disk.
     /// Returns its number, or `None` when nothing was written.
     ///
+    /// Waits for the disk while a checkpoint settles; [`holds_commits`](Self::holds_commits) says
+    /// so before.
+    ///
     /// # Errors
     /// [`Error::BrokenStorage`] when it cannot be committed, also because constraints are violated
     /// (ST-34): it is rolled back and the database refuses all work. [`Error::Bug`] while a
@@ -73,17 +80,17 @@ impl Database {
             tracing::error!(%error, "cannot commit");
             open.break_with(Error::broken(error.message()))
         })?;
+        open.finish_checkpoint()?;
         let hooks = open.connection.hooks();
         hooks.wal_pages.take();
+        step("before a commit");
         if let Err(failure) = open.run_own(&transaction.commit) {
             return Err(open.lose_commit(&failure));
         }
         transaction.is_open.set(false);
         let Some(pages) = hooks.wal_pages.take() else { return Ok(None) };
         transaction.wal_grew_to(pages);
-        if let Err(failure) = open.connection.sync_normally() {
-            return Err(open.break_with(Error::broken(failure.text)));
-        }
+        step("before a commit is handed in");
         let number = open.log.hand_in();
         open.sink.commit(&open.log, number);
         Ok(Some(number))
@@ -141,8 +148,12 @@ impl Database {
 impl Open {
     /// Opens the implicit transaction where it is not open.
     pub(crate) fn begin(&self) -> Result<(), Error> {
-        if self.transaction.is_open.get() {
+        let transaction = &self.transaction;
+        if transaction.is_open.get() {
             return Ok(());
+        }
+        if transaction.uncopied_bytes() > transaction.wal_bytes_max {
+            return Err(Error::limit(WAL_FULL));
         }
         self.run_own(&self.transaction.begin).map_err(|failure| self.fail(failure))?;
         self.transaction.is_open.set(true);
@@ -218,12 +229,14 @@ impl Open {
 }
 
 impl Transaction {
-    pub(crate) fn new() -> Transaction {
+    pub(crate) fn new(wal_bytes_max: u64) -> Transaction {
         Transaction {
             is_open: Cell::new(false),
             depth: Cell::new(0),
             wal_pages: Cell::new(0),
             copied_pages: Cell::new(0),
+            wal_bytes_max,
+            keeps_pages: Cell::new(false),
             begin: Prepared::new("BEGIN"),
             commit: Prepared::new("COMMIT"),
             roll_back: Prepared::new("ROLLBACK"),
@@ -235,9 +248,9 @@ impl Transaction {
         self.is_open.get()
     }
 
-    /// Pages in the WAL that a checkpoint would copy.
-    pub(crate) fn uncopied_pages(&self) -> u32 {
-        self.wal_pages.get() - self.copied_pages.get()
+    /// Bytes in the WAL that a checkpoint would copy.
+    pub(crate) fn uncopied_bytes(&self) -> u64 {
+        u64::from(self.wal_pages.get() - self.copied_pages.get()) * WAL_FRAME_BYTES
     }
 
     /// A checkpoint copied all pages.
@@ -246,7 +259,7 @@ impl Transaction {
     }
 
     /// A commit wrote. Where that did not lengthen the WAL, it began anew, all being copied.
-    fn wal_grew_to(&self, pages: u32) {
+    pub(crate) fn wal_grew_to(&self, pages: u32) {
         if pages <= self.wal_pages.replace(pages) {
             self.copied_pages.set(0);
         }
@@ -256,6 +269,8 @@ impl Transaction {
 /// Nested transactions: far beyond what code written by hand needs.
 pub const SAVEPOINT_DEPTH_MAX: usize = 64;
 
+const WAL_FULL: &str = "The database's log is full because a cursor keeps it from being copied; \
+     read cursors to their end, or drop them, before writing more.";
 const TOO_DEEP: &str = "Transactions are nested too deeply; the maximum depth is 64.";
 const CONSTRAINTS_VIOLATED: &str = "Durable Object was reset and rolled back to its last known \
      good state because the application left the database in a state where constraints were \

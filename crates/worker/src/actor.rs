@@ -31,7 +31,13 @@ pub struct Actor {
     token: u64,
     worker: Rc<Worker>,
     database: RefCell<Option<Database>>,
+    // What the sync pool calls this opening of the database, how many commits there were before
+    // it, and when it was last used.
+    opening: Cell<u64>,
+    counted: Cell<u64>,
+    used: Cell<u32>,
     is_dirty: Cell<bool>,
+    is_held: Cell<bool>,
     gate: RefCell<OutputGate<Outgoing>>,
     state: RefCell<State>,
     pub(crate) alarm: AlarmState,
@@ -88,7 +94,11 @@ impl Actor {
             token: shard.next_number(),
             worker,
             database: RefCell::default(),
+            opening: Cell::new(0),
+            counted: Cell::new(0),
+            used: Cell::new(0),
             is_dirty: Cell::new(false),
+            is_held: Cell::new(false),
             gate: RefCell::default(),
             state: RefCell::new(State::Waiting {
                 constructed: false,
@@ -225,20 +235,69 @@ impl Actor {
     }
 
     fn open_database(self: &Rc<Self>) -> Result<Database, Error> {
+        self.used.set(self.shard().databases().round());
         if let Some(database) = &*self.database.borrow() {
             return Ok(database.clone());
         }
-        let durability = self.shard().durability(self.token);
-        let database = Database::open(&self.database_path(), &durability)?;
+        // A number of its own, so that late reports of an earlier opening do not reach this one.
+        let opening = self.shard().next_number();
+        self.opening.set(opening);
+        self.shard().databases().add(opening, self);
+        let durability = self.shard().durability(opening, self.counted.get());
+        let settings = &self.shard().limits().storage;
+        let database = Database::open_with(&self.database_path(), &durability, settings)?;
         database.set_interrupt(Some(self.shard().interrupt()));
         *self.database.borrow_mut() = Some(database.clone());
         self.check_alarm(&database)?;
         Ok(database)
     }
 
+    /// Closes its database if nothing used it since a round of the shard's sweeps; returns whether
+    /// it is still open. Never waits for the disk: the log is copied first, and the next sweep
+    /// closes.
+    pub(crate) fn rest_database(&self, unused_since: u32) -> bool {
+        let Some(database) = self.database.borrow().clone() else { return false };
+        // What is held waits for a report that would not come any more.
+        let is_busy = database.is_dirty() || !self.gate.borrow().is_empty();
+        if self.used.get() > unused_since || is_busy || database.is_reading() {
+            return true;
+        }
+        if !database.is_copied() {
+            if let Err(error) = database.checkpoint() {
+                self.break_with(&error.into());
+            }
+            return true;
+        }
+        self.leave_database();
+        if let Err(error) = database.close() {
+            tracing::error!(%error, "an idle database did not close");
+        }
+        false
+    }
+
+    /// Gives up its open database; the next use opens it again, and counts its commits on.
+    pub(crate) fn leave_database(&self) -> Option<Database> {
+        let database = self.database.take()?;
+        self.shard().databases().remove(self.opening.get());
+        self.counted.set(database.committed());
+        Some(database)
+    }
+
+    /// Commits what is written and closes the database, waiting for the disk: at an orderly stop.
+    pub(crate) fn close_database(&self) {
+        let Some(database) = self.leave_database() else { return };
+        if let Err(error) = database.commit().and_then(|_| database.close()) {
+            tracing::error!(%error, "a database did not close");
+        }
+    }
+
     /// Commits the writes of the turns since the last commit.
     pub(crate) fn commit(self: &Rc<Self>) {
         let Some(database) = self.database.borrow().clone() else { return };
+        if database.holds_commits() {
+            // It stays dirty, and the sync pool's next report takes it up again.
+            return self.is_held.set(true);
+        }
         // It stays dirty while the commit is put off, and is not scheduled twice.
         if self.waits_for_index(&database) {
             return;
@@ -255,16 +314,19 @@ impl Actor {
     }
 
     /// The sync pool reports progress on its database.
-    pub(crate) fn durable(&self, commit: Result<u64, storage::Error>) {
+    pub(crate) fn durable(self: &Rc<Self>, commit: Result<u64, storage::Error>) {
         match commit {
             Ok(commit) => {
                 self.alarm_durable(commit);
                 let open = self.gate.borrow_mut().durable(commit);
                 open.into_iter().for_each(Outgoing::send);
-                // After the answers left: copying a large WAL takes a while.
+                // After the answers left: copying a large WAL takes a moment.
                 let database = self.database.borrow().clone();
                 if let Some(Err(error)) = database.map(|database| database.checkpoint_if_large()) {
                     self.break_with(&error.into());
+                }
+                if self.is_held.replace(false) {
+                    self.shard().add_dirty(Rc::clone(self));
                 }
             }
             Err(error) => self.break_with(&error.into()),
@@ -319,7 +381,7 @@ impl Actor {
         let held = self.gate.borrow_mut().break_with(error.clone());
         held.into_iter().for_each(|outgoing| outgoing.fail(error.clone()));
         // No second handle may live beside that of the actor's next start.
-        if let Some(database) = self.database.take() {
+        if let Some(database) = self.leave_database() {
             database.abandon();
         }
         self.identity.position.break_facets(error);
@@ -345,8 +407,13 @@ impl Actor {
     pub(crate) fn evict(&self) {
         let error = Error::reset("The Durable Object left memory because it was idle.");
         *self.state.borrow_mut() = State::Broken(error.clone());
-        if let Some(database) = self.database.take() {
-            database.abandon();
+        if let Some(database) = self.leave_database() {
+            // Closing one that is not copied would wait for the disk.
+            if !database.is_copied() {
+                database.abandon();
+            } else if let Err(error) = database.close() {
+                tracing::error!(%error, "an idle database did not close");
+            }
         }
         self.worker.instance.remove_actor(self.index.get(), &error);
         self.shard().remove_token(self.token);

@@ -219,7 +219,7 @@ impl Shard {
         if !path.exists() {
             return Ok(());
         }
-        let database = Database::open(&path, &self.durability(self.next_number()))?;
+        let database = Database::open(&path, &self.durability(self.next_number(), 0))?;
         if alarm_of(&database)?.is_some() {
             database.set_metadata(ALARM, None)?;
             database.commit()?;
@@ -374,6 +374,7 @@ fn outcome_of(error: &Error) -> Outcome {
         | Error::OverloadIsolates { .. }
         | Error::OverloadShutdown
         | Error::BrokenStorage(_)
+        | Error::BrokenFull(_)
         | Error::Bug(_) => Outcome::FailedUncounted,
     }
 }

@@ -48,6 +48,9 @@ pub enum Error {
     /// The actor's storage failed; nothing that was not durable has been acknowledged.
     #[error("{0}")]
     BrokenStorage(Arc<str>),
+    /// The actor's database or the disk is full; nothing that was not durable was acknowledged.
+    #[error("{0}")]
+    BrokenFull(Arc<str>),
     /// The process is shutting down and takes no new events.
     #[error("the server is shutting down; try again")]
     OverloadShutdown,
@@ -103,6 +106,7 @@ impl Error {
             Error::OverloadShutdown => "shutting_down",
             Error::BrokenReset(_) => "reset",
             Error::BrokenStorage(_) => "storage",
+            Error::BrokenFull(_) => "storage_full",
             Error::Bug(_) => "internal",
         }
     }
@@ -145,7 +149,10 @@ impl From<storage::Error> for Error {
     /// Paths of the host go to the log only.
     fn from(error: storage::Error) -> Error {
         tracing::error!(%error, "storage failed");
-        Error::BrokenStorage(error.message().into())
+        match error {
+            storage::Error::BrokenFull { message } => Error::BrokenFull(message),
+            error => Error::BrokenStorage(error.message().into()),
+        }
     }
 }
 
@@ -172,5 +179,6 @@ const CODES: &[&str] = &[
     "shutting_down",
     "startup",
     "storage",
+    "storage_full",
     "syntax",
 ];

@@ -32,6 +32,7 @@ pub mod live;
 pub mod loader;
 pub mod message;
 pub mod namespace;
+mod open_databases;
 pub mod outbound;
 pub mod position;
 pub mod redirect;

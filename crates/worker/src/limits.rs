@@ -42,6 +42,10 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Events that may wait for one actor or worker.
     pub queued_events_max: usize,
+    /// Memory that SQLite may take in all databases together, in bytes.
+    pub sqlite_heap_bytes_max: u64,
+    /// What each database may take.
+    pub storage: storage::Settings,
 }
 
 impl Default for Limits {
@@ -61,6 +65,9 @@ impl Default for Limits {
             header_bytes_max: 128 << 10,
             // Far beyond what one actor can work off within a client's patience.
             queued_events_max: 10_000,
+            // A few hundred databases at work, each with its 2 MB of cached pages.
+            sqlite_heap_bytes_max: 1 << 30,
+            storage: storage::Settings::default(),
         }
     }
 }
@@ -97,3 +104,6 @@ pub const SHARD_STACK_BYTES: usize = 8 << 20;
 
 /// Events that wait while an actor starts or blocks concurrency.
 pub const ACTOR_WAITING_MAX: usize = 1_000;
+
+/// Databases a shard keeps open although nothing uses them: 400 MB and 20,000 descriptors.
+pub const OPEN_DATABASES_MAX: usize = 10_000;

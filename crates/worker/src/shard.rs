@@ -31,6 +31,7 @@ use crate::limits::{
 };
 use crate::loader::LoadedWorker;
 use crate::namespace::Namespaces;
+use crate::open_databases::{OpenDatabases, sweep_regularly};
 use crate::outbound::Internet;
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
@@ -70,6 +71,7 @@ pub struct Shard {
     workers: RefCell<HashMap<u64, Weak<Worker>>>,
     loaded: RefCell<Vec<Weak<LoadedWorker>>>,
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
+    databases: OpenDatabases,
     actors: Namespaces,
     main: RefCell<Option<Rc<Worker>>>,
     on_durable: Arc<dyn Fn(u64, Result<u64, storage::Error>) + Send + Sync>,
@@ -113,6 +115,7 @@ impl Shard {
             workers: RefCell::default(),
             loaded: RefCell::default(),
             tokens: RefCell::default(),
+            databases: OpenDatabases::default(),
             actors: Namespaces::default(),
             main: RefCell::new(None),
             on_durable: Arc::new(move |token, commit| wake.post(Letter::Durable(token, commit))),
@@ -126,6 +129,7 @@ impl Shard {
     /// Runs the shard until it is told to stop; then closes what it owns.
     pub async fn run(self: Rc<Self>) {
         self.load_alarms();
+        self.spawn(sweep_regularly(Rc::downgrade(&self)));
         while !self.is_stopping.get() {
             let turns = self.turns.get();
             tokio::select! {
@@ -168,7 +172,7 @@ impl Shard {
         match letter {
             Letter::Task(task) => task(self),
             Letter::Durable(token, commit) => {
-                if let Some(actor) = self.actor_of_token(token) {
+                if let Some(actor) = self.databases.find(token) {
                     actor.durable(commit);
                 }
             }
@@ -436,15 +440,20 @@ impl Shard {
         self.tokens.borrow_mut().remove(&token);
     }
 
+    /// The databases that are open.
+    pub(crate) fn databases(&self) -> &OpenDatabases {
+        &self.databases
+    }
+
     /// Up while the turn that runs should stop, SQL included.
     pub(crate) fn interrupt(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.interrupt)
     }
 
-    /// How the database of actor `token` becomes durable.
-    pub(crate) fn durability(&self, token: u64) -> Durability {
+    /// How an opening of a database becomes durable, after so many commits of earlier ones.
+    pub(crate) fn durability(&self, token: u64, counted: u64) -> Durability {
         let sink = Arc::clone(&self.config.sink);
-        Durability { sink, token, on_durable: Arc::clone(&self.on_durable) }
+        Durability { sink, token, counted, on_durable: Arc::clone(&self.on_durable) }
     }
 
     /// The actor has writes to commit; done before the loop waits again.
@@ -468,6 +477,7 @@ impl Shard {
     fn close(self: &Rc<Self>) {
         self.commit();
         self.finish_registering();
+        self.databases.close();
         for slot in self.actors.take() {
             if let Some(actor) = slot.take() {
                 actor.break_with(&Error::OverloadShutdown);

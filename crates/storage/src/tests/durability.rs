@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, mpsc};
 
+use super::sim::{Fault, SimDisk};
 use super::{Fixture, number};
-use crate::database_file::wal_of;
 use crate::sync_pool::THREADS_DEFAULT;
 use crate::{Database, Durability, Error, SyncPool, delete_database};
 
@@ -50,17 +50,17 @@ fn a_failed_sync_is_final() {
 
 #[test]
 fn a_device_that_cannot_sync_fails_the_commit() {
-    let (fixture, database) = Fixture::new();
-    let wal = wal_of(&fixture.path);
-    // The descriptor that is synced is opened before the first commit.
-    std::fs::remove_file(&wal).unwrap();
-    std::os::unix::fs::symlink("/dev/null", &wal).unwrap();
+    let disk = SimDisk::new(1);
+    let (fixture, _) = Fixture::new();
+    let database = Database::open(&disk.folder.join("x.sqlite"), &fixture.durability()).unwrap();
     database.kv_put("a", b"1").unwrap();
     database.commit().unwrap();
+    disk.fail_call_in(0, Fault::Io);
     fixture.sink.take()[0].0.sync();
     let (_, outcome) = fixture.take_reports().remove(0);
     assert!(matches!(outcome, Err(Error::BrokenFile { .. })), "{outcome:?}");
     assert!(database.kv_get("a").unwrap_err().breaks_actor());
+    disk.discard();
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_pool_makes_many_databases_durable_and_ends_with_its_queue_empty() {
         .map(|token| {
             let sender = sender.clone();
             let on_durable = Arc::new(move |token, outcome| sender.send((token, outcome)).unwrap());
-            let durability = Durability { sink: pool.clone(), token, on_durable };
+            let durability = Durability { sink: pool.clone(), token, counted: 0, on_durable };
             let path = fixture.folder.path().join(format!("pool/{token}.sqlite"));
             Database::open(&path, &durability).unwrap()
         })

@@ -39,7 +39,12 @@ impl Fixture {
     pub(crate) fn durability(&self) -> Durability {
         let reports = self.reports.clone();
         let on_durable = move |token, outcome| reports.lock().unwrap().push((token, outcome));
-        Durability { sink: self.sink.clone(), token: 7, on_durable: Arc::new(on_durable) }
+        Durability {
+            sink: self.sink.clone(),
+            token: 7,
+            counted: 0,
+            on_durable: Arc::new(on_durable),
+        }
     }
 
     /// What was reported since the last call.
@@ -49,6 +54,13 @@ impl Fixture {
 }
 
 impl HeldSink {
+    /// Syncs what was handed in since the last call.
+    pub(crate) fn run(&self) {
+        for (log, _) in self.take() {
+            log.sync();
+        }
+    }
+
     /// What was handed in since the last call.
     pub(crate) fn take(&self) -> Vec<(Arc<CommitLog>, u64)> {
         std::mem::take(&mut self.logs.lock().unwrap())

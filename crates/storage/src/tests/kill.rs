@@ -3,12 +3,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
 
 use super::{Fixture, Folder, number};
 use crate::{Database, Durability, SyncPool};
 
 const ROUNDS: u64 = 20;
+const DIE_VARIABLE: &str = "BERYL_STORAGE_TEST_DIE";
 const FOLDER_VARIABLE: &str = "BERYL_STORAGE_TEST_WRITER";
 
 #[test]
@@ -41,7 +43,8 @@ fn writer_process() {
     let Some(folder) = std::env::var_os(FOLDER_VARIABLE) else { return };
     let (sender, reports) = mpsc::channel();
     let on_durable = Arc::new(move |_, outcome| sender.send(outcome).unwrap());
-    let durability = Durability { sink: SyncPool::start(1).unwrap(), token: 0, on_durable };
+    let durability =
+        Durability { sink: SyncPool::start(1).unwrap(), token: 0, counted: 0, on_durable };
     let database = Database::open(&path(Path::new(&folder)), &durability).unwrap();
     database.exec("CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY, b)", &[]).unwrap();
     let first = number(&database, "SELECT count(*) FROM t") as u64 + 1;
@@ -84,4 +87,23 @@ fn verify(folder: &Path, acknowledged: u64) {
 
 fn path(folder: &Path) -> std::path::PathBuf {
     folder.join("killed.sqlite")
+}
+
+/// A place in the code where the child may be told to die: `BERYL_STORAGE_TEST_DIE=<name>:<n>`
+/// names it and how often it is passed before.
+pub(crate) fn step(name: &'static str) {
+    static FATAL: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
+        let (name, passes) = std::env::var(DIE_VARIABLE).ok()?.rsplit_once(':').map(own)?;
+        Some((name, AtomicU64::new(passes)))
+    });
+    let Some((fatal, passes)) = &*FATAL else { return };
+    if name == fatal && passes.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // SAFETY: no pointers are involved.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        std::thread::sleep(std::time::Duration::MAX);
+    }
+}
+
+fn own((name, passes): (&str, &str)) -> (String, u64) {
+    (name.to_owned(), passes.parse().unwrap())
 }

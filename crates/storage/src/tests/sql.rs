@@ -242,3 +242,48 @@ fn an_interrupted_write_breaks_the_database() {
     drop(database);
     assert_eq!(number(&fixture.open(), "SELECT count(*) FROM t"), 0);
 }
+
+#[test]
+fn updates_and_deletions_may_be_limited() {
+    let (_fixture, database) = Fixture::new();
+    let fill = "CREATE TABLE t (a INTEGER PRIMARY KEY, b); \
+                INSERT INTO t VALUES (1, 'x'), (2, 'x'), (3, 'x'), (4, 'x')";
+    database.exec(fill, &[]).unwrap();
+    let limit = [ValueRef::Text("y"), ValueRef::Integer(2)];
+    database.exec("UPDATE t SET b = ? WHERE a > 1 ORDER BY a DESC LIMIT ?", &limit).unwrap();
+    let expect = [[1, 0], [2, 0], [3, 1], [4, 1]].map(|row| row.map(Value::Integer).to_vec());
+    assert_eq!(rows(&database, "SELECT a, b = 'y' FROM t"), expect);
+    let sql = "DELETE FROM t ORDER BY a LIMIT 1 OFFSET 1; SELECT count(*) FROM t";
+    assert_eq!(number(&database, sql), 3);
+    assert_eq!(number(&database, sql), 2, "also from the cache");
+    let returned = rows(&database, "DELETE FROM t RETURNING a LIMIT 1");
+    assert_eq!(returned, [[Value::Integer(1)]]);
+}
+
+#[test]
+fn limits_find_rows_of_tables_without_rowid_and_with_columns_of_that_name() {
+    let (_fixture, database) = Fixture::new();
+    let fill = "CREATE TABLE w (a, \"b\"\"c\", PRIMARY KEY (a, \"b\"\"c\")) WITHOUT ROWID; \
+                INSERT INTO w VALUES (1, 1), (1, 2), (2, 1); \
+                CREATE TABLE r (rowid); INSERT INTO r VALUES (7), (7), (7)";
+    database.exec(fill, &[]).unwrap();
+    assert_eq!(number(&database, "DELETE FROM w LIMIT 2; SELECT count(*) FROM w"), 1);
+    assert_eq!(number(&database, "DELETE FROM r LIMIT 2; SELECT count(*) FROM r"), 1);
+}
+
+#[test]
+fn a_limit_where_it_cannot_be_says_so() {
+    let (_fixture, database) = Fixture::new();
+    database.exec("CREATE TABLE t (a)", &[]).unwrap();
+    let check = |sql: &str, expect: &str| {
+        let refused = database.exec(sql, &[]).map(|_| ()).unwrap_err().message();
+        assert!(refused.starts_with(expect), "{sql}: {refused}");
+    };
+    check("DELETE FROM t ORDER BY a", "ORDER BY without LIMIT on DELETE: SQLITE_ERROR");
+    check("UPDATE t SET a = 1 FROM t AS u LIMIT 1", "UPDATE ... FROM cannot be combined");
+    check("DELETE FROM absent LIMIT 1", "no such table: absent");
+    check("DELETE FROM _cf_KV LIMIT 1", "no such table: _cf_KV");
+    check("INSERT INTO t VALUES (1) LIMIT 1", "near \"LIMIT\": syntax error");
+    database.kv_put("k", b"v").unwrap();
+    check("DELETE FROM _cf_KV LIMIT 1", "not authorized");
+}

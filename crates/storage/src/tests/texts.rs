@@ -3,8 +3,7 @@
 use std::fs;
 
 use super::{Fixture, Folder, number};
-use crate::statement::Statement;
-use crate::{Database, Error, ValueRef};
+use crate::{Database, Error, Settings, ValueRef};
 
 const TRANSACTION: &str = "To execute a transaction, please use the state.storage.transaction() \
      or state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT \
@@ -108,13 +107,12 @@ fn limits_read_as_on_the_platform() {
 #[test]
 fn a_full_database_gives_up_its_transaction_and_breaks() {
     let (fixture, database) = Fixture::new();
+    database.close().unwrap();
+    let settings = Settings { database_bytes_max: 40_000, ..Settings::default() };
+    let durability = fixture.durability();
+    let database = Database::open_with(&fixture.path, &durability, &settings).unwrap();
     database.exec("CREATE TABLE t (a)", &[]).unwrap();
     database.commit().unwrap();
-    let connection = &database.open.connection;
-    connection.as_runtime(|| {
-        let (limit, _) = Statement::compile(connection, "PRAGMA max_page_count = 10").unwrap();
-        limit.unwrap().run().unwrap();
-    });
     let broken = loop {
         let inserted = database.exec("INSERT INTO t VALUES (zeroblob(3000))", &[]);
         if let Err(error) = inserted {
@@ -122,7 +120,7 @@ fn a_full_database_gives_up_its_transaction_and_breaks() {
         }
     };
     let expect = "database or disk is full: SQLITE_FULL";
-    assert_eq!(broken, Error::BrokenStorage { message: expect.into() });
+    assert_eq!(broken, Error::BrokenFull { message: expect.into() });
     assert_eq!(database.commit().unwrap_err(), broken);
     drop(database);
     assert_eq!(number(&fixture.open(), "SELECT count(*) FROM t"), 0);

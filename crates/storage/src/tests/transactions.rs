@@ -1,8 +1,7 @@
 //! The implicit transaction, savepoints, and what outlives a reopening.
 
 use super::{Fixture, number, rows};
-use crate::statement::Statement;
-use crate::{Error, Value, delete_database};
+use crate::{Database, Error, Settings, Value, delete_database};
 
 #[test]
 fn reads_open_no_transaction_and_writes_do() {
@@ -148,11 +147,21 @@ fn a_large_wal_is_copied_and_begins_anew() {
     fill();
     let wal = crate::database_file::wal_of(&fixture.path);
     let (wal_bytes, database_bytes) = (size(&wal), size(&fixture.path));
+    assert!(database.holds_commits(), "first the commits must be durable");
+    database.checkpoint_if_large().unwrap();
+    assert_eq!(size(&fixture.path), database_bytes);
+    fixture.sink.run();
+    assert!(!database.holds_commits());
     database.checkpoint_if_large().unwrap();
     assert!(size(&fixture.path) > database_bytes + (6 << 20));
+    assert!(database.holds_commits(), "then the pages");
+    fixture.sink.run();
+    assert!(!database.holds_commits() && database.is_copied());
     for _ in 0..3 {
         fill();
+        fixture.sink.run();
         database.checkpoint_if_large().unwrap();
+        // The next commit waits for the pages by itself.
     }
     assert!(size(&wal) < wal_bytes * 3 / 2, "the WAL is written over, not extended");
     drop(database);
@@ -160,30 +169,76 @@ fn a_large_wal_is_copied_and_begins_anew() {
 }
 
 #[test]
-fn only_the_first_commit_to_an_empty_wal_goes_without_syncs() {
+fn a_large_transaction_leaves_the_log_alone_until_its_pages_are_durable() {
     let (fixture, database) = Fixture::new();
-    let check = |database: &crate::Database, expect: i64| {
-        let connection = &database.open.connection;
-        let synchronous = connection.as_runtime(|| {
-            let (statement, _) = Statement::compile(connection, "PRAGMA synchronous").unwrap();
-            let statement = statement.unwrap();
-            statement.step().unwrap();
-            // SAFETY: the value is copied before the statement goes away.
-            unsafe { statement.value(0) }.ok().map(|value| value.to_owned())
-        });
-        assert_eq!(synchronous, Some(Value::Integer(expect)));
-    };
-    let (off, normal) = (0, 1);
-    check(&database, off);
-    database.kv_put("k", b"v").unwrap();
-    database.commit().unwrap().unwrap();
-    check(&database, normal);
-    // A WAL that holds frames, as after a crash, is never relaxed.
-    drop(database);
-    let database = fixture.open();
-    check(&database, normal);
+    database.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", &[]).unwrap();
+    database.exec("INSERT INTO t (b) VALUES (1)", &[]).unwrap();
+    database.commit().unwrap();
+    fixture.sink.run();
+    database.checkpoint().unwrap();
+    let wal = std::fs::read(crate::database_file::wal_of(&fixture.path)).unwrap();
+    // Far more than SQLite's cache holds.
+    for _ in 0..8 {
+        database.exec("INSERT INTO t (b) VALUES (zeroblob(1000000))", &[]).unwrap();
+    }
+    let after = std::fs::read(crate::database_file::wal_of(&fixture.path)).unwrap();
+    assert!(wal == after, "pages were written over the log");
+    database.commit().unwrap();
+    assert_eq!(number(&database, "SELECT count(*) FROM t"), 9);
+}
+
+#[test]
+fn a_log_that_cursors_keep_is_limited() {
+    let (fixture, database) = Fixture::new();
     database.close().unwrap();
-    check(&fixture.open(), off);
+    let settings = Settings { wal_bytes_max: 200_000, ..Settings::default() };
+    let durability = fixture.durability();
+    let database = Database::open_with(&fixture.path, &durability, &settings).unwrap();
+    database.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", &[]).unwrap();
+    database.exec("INSERT INTO t (b) VALUES (1), (2)", &[]).unwrap();
+    database.commit().unwrap();
+    fixture.sink.run();
+    let cursor = database.exec("SELECT a FROM t", &[]).unwrap();
+    let refused = loop {
+        database.checkpoint().unwrap();
+        let insert = "INSERT INTO t (b) VALUES (zeroblob(30000))";
+        if let Err(error) = database.exec(insert, &[]).map(|_| ()) {
+            break error;
+        }
+        database.commit().unwrap();
+        fixture.sink.run();
+    };
+    assert!(matches!(&refused, Error::AppLimit { message } if message.contains("cursor")));
+    drop(cursor);
+    database.checkpoint().unwrap();
+    database.exec("INSERT INTO t (b) VALUES (3)", &[]).unwrap();
+}
+
+#[test]
+fn closing_an_idle_database_needs_no_sync_of_its_own() {
+    let (fixture, database) = Fixture::new();
+    database.kv_put("k", b"v").unwrap();
+    database.commit().unwrap();
+    assert!(!database.is_copied());
+    fixture.sink.run();
+    database.checkpoint().unwrap();
+    fixture.sink.run();
+    assert!(database.is_copied());
+    database.close().unwrap();
+    assert_eq!(fixture.open().kv_get("k").unwrap().unwrap(), b"v");
+}
+
+#[test]
+fn what_a_dead_process_left_in_the_log_is_synced_before_it_counts() {
+    let (fixture, database) = Fixture::new();
+    database.kv_put("k", b"v").unwrap();
+    database.commit().unwrap();
+    drop(database);
+    fixture.sink.take();
+    let database = fixture.open();
+    assert_eq!((database.committed(), database.durable()), (1, 0));
+    fixture.sink.run();
+    assert_eq!(database.durable(), 1);
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! The files this crate touches besides SQLite: every call that decides what a crash leaves.
+//!
+//! Each call says what it does in words for people; tests know it by them too, and put a simulated
+//! disk below paths of their own, which loses, reorders and tears what was not synced. Names are
+//! never followed through symbolic links: whoever may write in the data directory must not lead the
+//! server elsewhere.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+#[cfg(test)]
+use crate::tests::sim::SimFile;
+
+/// An open file.
+pub(crate) struct DiskFile {
+    path: PathBuf,
+    handle: Handle,
+}
+
+enum Handle {
+    Host(File),
+    #[cfg(test)]
+    Sim(SimFile),
+}
+
+impl fmt::Debug for DiskFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    ReadWrite,
+    /// Created where it is missing.
+    Create,
+    /// Must not exist.
+    CreateNew,
+}
+
+impl DiskFile {
+    /// Opens a file.
+    pub(crate) fn open(path: &Path, mode: Mode) -> io::Result<DiskFile> {
+        #[cfg(test)]
+        if let Some(disk) = crate::tests::sim::disk_of(path) {
+            let handle = Handle::Sim(disk.open(path, mode)?);
+            return Ok(DiskFile { path: path.into(), handle });
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(mode != Mode::Read)
+            .create(mode == Mode::Create)
+            .create_new(mode == Mode::CreateNew)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)?;
+        Ok(DiskFile { path: path.into(), handle: Handle::Host(file) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the content durable, and the size with it.
+    pub(crate) fn sync(&self, doing: &'static str) -> Result<(), Error> {
+        step(doing);
+        let synced = match &self.handle {
+            Handle::Host(file) => file.sync_data(),
+            #[cfg(test)]
+            Handle::Sim(file) => file.sync(doing),
+        };
+        step(doing);
+        synced.map_err(|cause| Error::file(&self.path, doing, &cause))
+    }
+
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        match &self.handle {
+            Handle::Host(file) => Ok(file.metadata()?.len()),
+            #[cfg(test)]
+            Handle::Sim(file) => file.bytes(),
+        }
+    }
+
+    /// Reads at a place until the buffer is full or the file ends; returns how much there was.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut found = 0;
+        while found < buffer.len() {
+            let rest = &mut buffer[found..];
+            let part = match &self.handle {
+                Handle::Host(file) => file.read_at(rest, offset + found as u64),
+                #[cfg(test)]
+                Handle::Sim(file) => file.read_at(rest, offset + found as u64),
+            };
+            match part {
+                Ok(0) => break,
+                Ok(part) => found += part,
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut content = vec![0; usize::try_from(self.bytes()?).unwrap_or(usize::MAX)];
+        let found = self.read_at(&mut content, 0)?;
+        content.truncate(found);
+        Ok(content)
+    }
+
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match &self.handle {
+            Handle::Host(file) => file.write_all_at(bytes, offset),
+            #[cfg(test)]
+            Handle::Sim(file) => file.write_at(bytes, offset),
+        }
+    }
+
+    pub(crate) fn set_bytes(&self, length: u64) -> io::Result<()> {
+        match &self.handle {
+            Handle::Host(file) => file.set_len(length),
+            #[cfg(test)]
+            Handle::Sim(file) => file.set_bytes(length),
+        }
+    }
+}
+
+/// The SQLite file system that a path belongs to. `unix-none` takes no file locks: one handle per
+/// file is the callers' rule.
+pub(crate) fn vfs_of(path: &Path) -> &'static CStr {
+    #[cfg(test)]
+    if crate::tests::sim::disk_of(path).is_some() {
+        return crate::tests::sim::VFS;
+    }
+    let _ = path;
+    c"unix-none"
+}
+
+/// Makes the entries of a folder durable.
+pub(crate) fn sync_folder(folder: &Path, doing: &'static str) -> Result<(), Error> {
+    step(doing);
+    #[cfg(test)]
+    if let Some(disk) = crate::tests::sim::disk_of(folder) {
+        let synced = disk.sync_folder(folder, doing);
+        return synced.map_err(|cause| Error::file(folder, doing, &cause));
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    step(doing);
+    synced.map_err(|cause| Error::file(folder, doing, &cause))
+}
+
+/// Removes a file; false when there was none.
+pub(crate) fn remove(path: &Path) -> Result<bool, Error> {
+    step("delete it");
+    #[cfg(test)]
+    if let Some(disk) = crate::tests::sim::disk_of(path) {
+        return disk.remove(path).map_err(|cause| Error::file(path, "delete it", &cause));
+    }
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(Error::file(path, "delete it", &cause)),
+    }
+}
+
+/// How many bytes a file has; `None` without one.
+pub(crate) fn bytes_of(path: &Path) -> io::Result<Option<u64>> {
+    match DiskFile::open(path, Mode::Read) {
+        Ok(file) => file.bytes().map(Some),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Makes a folder with its parents; returns the folders that got a new entry.
+pub(crate) fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    #[cfg(test)]
+    if crate::tests::sim::disk_of(folder).is_some() {
+        return Ok(Vec::new());
+    }
+    let missing = folder.ancestors().take_while(|folder| !folder.exists());
+    let changed = missing.map(|folder| folder_of(folder).to_path_buf()).collect();
+    fs::create_dir_all(folder)?;
+    Ok(changed)
+}
+
+pub(crate) fn folder_exists(folder: &Path) -> bool {
+    #[cfg(test)]
+    if crate::tests::sim::disk_of(folder).is_some() {
+        return true;
+    }
+    folder.exists()
+}
+
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A place where tests end the process.
+pub(crate) fn step(name: &'static str) {
+    #[cfg(test)]
+    crate::tests::kill::step(name);
+    let _ = name;
+}

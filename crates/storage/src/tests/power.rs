@@ -1,0 +1,356 @@
+//! Power failures at every step of a database's life lose nothing that was acknowledged.
+//!
+//! A life is a seeded run of commits, syncs, checkpoints, restarts and deletions on a simulated
+//! disk ([`super::sim`]) that ends with a power failure; the next life of the same disk begins with
+//! a check against the ledger of what was acknowledged. Leaving out any one sync, or believing a
+//! commit before it is durable, must make the check fail: there is a test for each.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::fixture::HeldSink;
+use super::number;
+use super::sim::{Fault, SimDisk};
+use crate::database_file::SYNC_DELETED;
+use crate::durability::{SYNC_COMMITS, SYNC_ERASED, SYNC_FIRST_PAGE, SYNC_NAMES, SYNC_PAGES};
+use crate::{Database, Durability, Error, ValueRef, delete_database};
+
+/// Power failures of one test run; `make torture` asks for more.
+fn crashes() -> u64 {
+    std::env::var("BERYL_TORTURE").map_or(2_500, |count| count.parse::<u64>().unwrap() / 4)
+}
+
+#[test]
+fn power_failures_lose_nothing_acknowledged_1() {
+    survive(1);
+}
+
+#[test]
+fn power_failures_lose_nothing_acknowledged_2() {
+    survive(2);
+}
+
+#[test]
+fn power_failures_lose_nothing_acknowledged_3() {
+    survive(3);
+}
+
+#[test]
+fn power_failures_lose_nothing_acknowledged_4() {
+    survive(4);
+}
+
+fn survive(test: u64) {
+    let mut crashes = crashes();
+    let mut seed = test << 32;
+    let mut syncs = BTreeSet::new();
+    while crashes > 0 {
+        seed += 1;
+        let mut story = Story::new(seed, Broken::Nothing);
+        for _ in 0..LIVES_PER_DISK.min(crashes) {
+            crashes -= 1;
+            if let Err(found) = story.live() {
+                panic!("seed {seed}: {found}");
+            }
+        }
+        syncs.extend(story.disk.take_syncs());
+    }
+    assert!(SYNCS.iter().all(|doing| syncs.contains(doing)), "not every sync was made: {syncs:?}");
+}
+
+/// A disk that fails one call, at any place, is no different: nothing acknowledged is lost, and
+/// what was written before comes back.
+#[test]
+fn an_error_at_every_call_loses_nothing_acknowledged() {
+    for fault in [Fault::Io, Fault::Full] {
+        let mut failed = 0;
+        for call in 0..600 {
+            let mut story = Story::new(call % 7, Broken::Nothing);
+            story.disk.fail_call_in(call, fault);
+            let calls = story.disk.steps() + 800;
+            for life in 0..3 {
+                let outcome = story.live_for(if life == 0 { calls } else { 200 });
+                outcome.unwrap_or_else(|found| panic!("{fault:?} at call {call}: {found}"));
+                // The process starts anew, and with every other call the machine does.
+                if call % 2 == 0 {
+                    story.disk.restart();
+                } else {
+                    story.disk.resume();
+                }
+            }
+            failed += u64::from(story.disk.failed());
+        }
+        assert!(failed > 500, "{fault:?}: only {failed} calls failed");
+    }
+}
+
+#[test]
+fn leaving_out_a_sync_or_the_gate_is_noticed() {
+    let left_out = [Broken::Gate, Broken::AdoptedGate];
+    for broken in SYNCS.map(Broken::Sync).into_iter().chain(left_out) {
+        let noticed = (0..2_000).any(|seed| {
+            let mut story = Story::new(seed, broken);
+            (0..LIVES_PER_DISK).any(|_| story.live().is_err())
+        });
+        assert!(noticed, "{broken:?} was left out, and no test failed");
+    }
+}
+
+/// What a run leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Nothing,
+    /// A sync that succeeds without doing anything.
+    Sync(&'static str),
+    /// A commit counts as acknowledged before it is durable.
+    Gate,
+    /// What an earlier process left in the WAL counts as durable.
+    AdoptedGate,
+}
+
+/// A disk with its ledger.
+struct Story {
+    disk: Arc<SimDisk>,
+    broken: Broken,
+    path: PathBuf,
+    /// The newest value whose commit was acknowledged; 0 after an acknowledged deletion.
+    acknowledged: i64,
+    /// The newest value that may be there.
+    written: i64,
+    /// A deletion was begun and not acknowledged.
+    is_deleting: bool,
+}
+
+/// What a step of a life may end with besides an error of the disk.
+type Found = Result<(), String>;
+
+impl Story {
+    fn new(seed: u64, broken: Broken) -> Story {
+        let disk = SimDisk::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        if let Broken::Sync(doing) = broken {
+            disk.be_deaf_to(doing);
+        }
+        let path = disk.folder.join("x.sqlite");
+        Story { disk, broken, path, acknowledged: 0, written: 0, is_deleting: false }
+    }
+
+    /// One life: opens, checks, works until the power fails, restarts.
+    fn live(&mut self) -> Found {
+        // Opening takes about twenty calls.
+        let outcome = self.live_for(self.disk.random(250));
+        self.disk.restart();
+        outcome
+    }
+
+    /// Lives until the power fails after so many calls, or a call fails.
+    fn live_for(&mut self, calls: u64) -> Found {
+        self.disk.fail_power_in(calls);
+        self.work()
+    }
+
+    fn work(&mut self) -> Found {
+        loop {
+            let sink = Arc::new(HeldSink::default());
+            let durability = Durability {
+                sink: sink.clone(),
+                token: 0,
+                counted: 0,
+                on_durable: Arc::new(|_, _| ()),
+            };
+            let database = match Database::open(&self.path, &durability) {
+                Ok(database) => database,
+                Err(error) => return self.disk_failed(&error),
+            };
+            match self.use_database(&database, &sink) {
+                Ok(None) => return Ok(()),
+                Ok(Some(End::Kill)) => drop(database),
+                Ok(Some(End::Close)) => {
+                    if let Err(error) = database.close() {
+                        return self.disk_failed(&error);
+                    }
+                }
+                Ok(Some(End::Delete)) => {
+                    database.abandon();
+                    self.is_deleting = true;
+                    if let Err(error) = delete_database(&self.path) {
+                        return self.disk_failed(&error);
+                    }
+                    (self.acknowledged, self.written, self.is_deleting) = (0, 0, false);
+                }
+                Err(found) => return Err(found),
+            }
+        }
+    }
+
+    /// Checks, then works; `None` when the power failed.
+    fn use_database(
+        &mut self,
+        database: &Database,
+        sink: &HeldSink,
+    ) -> Result<Option<End>, String> {
+        match self.check(database) {
+            Ok(Ok(())) => {}
+            Ok(Err(found)) => return Err(found),
+            Err(error) => return self.disk_failed(&error).map(|()| None),
+        }
+        // What was seen must last: whoever reads is answered when it is durable.
+        let seen = self.written;
+        if self.broken != Broken::AdoptedGate {
+            sink.run();
+            if database.durable() < database.committed() {
+                return Ok(None);
+            }
+        }
+        self.acknowledged = seen;
+        for _ in 0..self.disk.random(12) {
+            match self.step(database, sink) {
+                Ok(None) => {}
+                Ok(end) => return Ok(end),
+                Err(error) => return self.disk_failed(&error).map(|()| None),
+            }
+        }
+        Ok(Some(End::Kill))
+    }
+
+    fn step(&mut self, database: &Database, sink: &HeldSink) -> Result<Option<End>, Error> {
+        match self.disk.random(16) {
+            0 => return Ok(Some(End::Close)),
+            1 => return Ok(Some(End::Kill)),
+            2 if self.disk.random(3) == 0 => return Ok(Some(End::Delete)),
+            3 | 4 => database.checkpoint()?,
+            5..=8 => {
+                sink.run();
+                self.learn(database)?;
+            }
+            _ => {
+                let value = self.written + 1;
+                let bytes = self.disk.random(9_000) as i64;
+                let values = [ValueRef::Integer(value), ValueRef::Integer(bytes)];
+                database.exec(SCHEMA, &[])?;
+                database.exec("INSERT INTO t VALUES (?, zeroblob(?))", &values)?;
+                database.exec("UPDATE sums SET n = n + 1, total = total + ?", &values[..1])?;
+                if value % 4 == 0 {
+                    let old = [ValueRef::Integer(value - 3)];
+                    database.exec("UPDATE t SET b = zeroblob(10) WHERE a < ?", &old)?;
+                }
+                // From here on it may be on disk.
+                self.written = value;
+                database.commit()?;
+                if self.broken == Broken::Gate {
+                    self.acknowledged = value;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes note of commits that are durable: one per value, and they end with the newest.
+    fn learn(&mut self, database: &Database) -> Result<(), Error> {
+        let behind = database.committed() - database.durable();
+        if let Some(error) = database.log().failure() {
+            return Err(error.clone());
+        }
+        self.acknowledged = self.acknowledged.max(self.written - behind as i64);
+        Ok(())
+    }
+
+    /// An error must come from the disk; anything else was found by the test.
+    fn disk_failed(&self, error: &Error) -> Found {
+        let text = error.to_string();
+        let from_disk = matches!(error, Error::BrokenFile { .. } | Error::BrokenStorage { .. })
+            || text.contains("full: SQLITE_FULL")
+            || text.contains("the disk is full")
+            || text.contains("no storage space")
+            || text.contains("Input/output error")
+            || text.contains("the disk reported an error")
+            || text.contains("cannot write it")
+            || text.contains("the power is off");
+        let damaged = text.contains("CORRUPT") || text.contains("damaged");
+        if from_disk && !damaged { Ok(()) } else { Err(format!("{error:?}")) }
+    }
+
+    /// Compares what is there with the ledger. The outer error is the disk's.
+    fn check(&mut self, database: &Database) -> Result<Found, Error> {
+        let tables = count(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'sums'")?;
+        if tables == 0 {
+            let expected = self.acknowledged == 0 || self.is_deleting;
+            (self.acknowledged, self.written, self.is_deleting) = (0, 0, false);
+            return Ok(if expected { Ok(()) } else { Err("everything is lost".into()) });
+        }
+        let newest = count(database, "SELECT coalesce(max(a), 0) FROM t")?;
+        let rows = count(database, "SELECT count(*) FROM t")?;
+        let counted = count(database, "SELECT n FROM sums")?;
+        let total = count(database, "SELECT total FROM sums")?;
+        let lost = newest < self.acknowledged;
+        let invented = newest > self.written;
+        let torn = rows != newest || counted != newest || total != newest * (newest + 1) / 2;
+        let acknowledged = (self.acknowledged, self.written);
+        (self.written, self.is_deleting) = (newest, false);
+        let mut check = database.exec("PRAGMA quick_check", &[])?;
+        let mut damage = String::new();
+        while check.has_row() {
+            if let ValueRef::Text(text) = check.value(0)
+                && text != "ok"
+            {
+                damage.push_str(text);
+            }
+            check.advance()?;
+        }
+        // A page that cannot be read counts as damage for SQLite.
+        let works = !self.disk.is_off() && !self.disk.failed();
+        if works && (lost || invented || torn || !damage.is_empty()) {
+            return Ok(Err(format!(
+                "newest {newest}, rows {rows}, counted {counted}, total {total}, \
+                 acknowledged and written {acknowledged:?}, damage {damage:?}"
+            )));
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.disk.discard();
+    }
+}
+
+/// How a handle ends.
+enum End {
+    Close,
+    /// The process is gone; the machine goes on.
+    Kill,
+    Delete,
+}
+
+fn count(database: &Database, sql: &str) -> Result<i64, Error> {
+    match database.exec(sql, &[])?.value(0) {
+        ValueRef::Integer(number) => Ok(number),
+        _ => Ok(-1),
+    }
+}
+
+#[test]
+fn the_check_counts_what_is_there() {
+    let mut story = Story::new(7, Broken::Nothing);
+    let durability = Durability {
+        sink: Arc::new(HeldSink::default()),
+        token: 0,
+        counted: 0,
+        on_durable: Arc::new(|_, _| ()),
+    };
+    let database = Database::open(&story.path, &durability).unwrap();
+    database.exec(SCHEMA, &[]).unwrap();
+    database.exec("INSERT INTO t VALUES (1, NULL)", &[]).unwrap();
+    assert_eq!(number(&database, "SELECT count(*) FROM t"), 1);
+    assert!(story.check(&database).unwrap().is_err(), "the sums do not match");
+}
+
+const SYNCS: [&str; 6] =
+    [SYNC_COMMITS, SYNC_FIRST_PAGE, SYNC_NAMES, SYNC_PAGES, SYNC_ERASED, SYNC_DELETED];
+
+const LIVES_PER_DISK: u64 = 25;
+
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY, b); \
+     CREATE TABLE IF NOT EXISTS sums (n, total); \
+     INSERT INTO sums SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM sums)";
