@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { deleteAlarm, readAlarm, setAlarm } from "ext:beryl/alarms.js";
+import { bookmarkForTime, currentBookmark, restoreBookmark } from "ext:beryl/bookmarks.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { makeKv } from "ext:beryl/kv.js";
 import { makeSql } from "ext:beryl/sql.js";
@@ -16,10 +17,7 @@ const MISSING = [
   "delete",
   "deleteAll",
   "get",
-  "getBookmarkForTime",
-  "getCurrentBookmark",
   "list",
-  "onNextSessionRestoreBookmark",
   "put",
   "sync",
   "transaction",
@@ -58,6 +56,27 @@ export class DurableObjectStorage {
   /** @returns {Promise<void>} */
   deleteAlarm(_options = undefined) {
     return deleteAlarm(this.#actor);
+  }
+
+  /** @returns {Promise<string>} */
+  getCurrentBookmark() {
+    return currentBookmark(this.#actor);
+  }
+
+  /**
+   * @param {Date | number} time
+   * @returns {Promise<string>}
+   */
+  getBookmarkForTime(time) {
+    return bookmarkForTime(this.#actor, time);
+  }
+
+  /**
+   * @param {string} bookmark
+   * @returns {Promise<string>} The bookmark that undoes it.
+   */
+  onNextSessionRestoreBookmark(bookmark) {
+    return restoreBookmark(this.#actor, bookmark);
   }
 
   /**

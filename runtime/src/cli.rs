@@ -76,6 +76,12 @@ pub struct ServerArgs {
     /// CPU time in milliseconds that JavaScript may take at a stretch
     #[arg(long, value_name = "N")]
     pub cpu_ms: Option<u64>,
+    /// Keep no history of databases: no bookmarks, no recovery of earlier states
+    #[arg(long)]
+    pub no_history: bool,
+    /// Bytes that each database may take, and its history a quarter of that at most
+    #[arg(long, value_name = "N")]
+    pub storage_bytes: Option<u64>,
     /// Threads that run JavaScript; one per core if not given
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use network::Egress;
+use storage::HistorySettings;
 use worker::limits::{CODE_BYTES_MAX, Limits};
 
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
@@ -138,6 +139,17 @@ impl Config {
             }
             limits.cpu_ms = cpu_ms;
         }
+        if let Some(bytes) = common.storage_bytes {
+            if bytes < STORAGE_BYTES_MIN {
+                let problem = "is less than an app can begin with; give at least 65536";
+                return flag("--storage-bytes", &bytes.to_string(), problem);
+            }
+            limits.storage.database_bytes_max = bytes;
+        }
+        let bytes_max = HISTORY_BYTES_MAX.min(limits.storage.database_bytes_max / 4);
+        let history =
+            HistorySettings { keep_ms: HISTORY_MS, bytes_max, now_ms: crate::serve::now_ms };
+        limits.storage.history = Some(history).filter(|_| !common.no_history);
         make_writable(&data_dir)?;
         let (log_format, debug_port) = (common.log_format, common.debug_port);
         Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })
@@ -243,6 +255,15 @@ fn make_writable(dir: &Path) -> Result<(), Error> {
 fn flag<T>(flag: &'static str, value: &str, problem: &'static str) -> Result<T, Error> {
     Err(Error::ConfigFlag { flag, value: value.to_owned(), problem })
 }
+
+/// Thirty days, as on the platform (NUM-33).
+const HISTORY_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Bytes of the history of one database: a database of half of that can be recovered.
+const HISTORY_BYTES_MAX: u64 = 256 << 20;
+
+/// Sixteen pages: a few tables.
+const STORAGE_BYTES_MIN: u64 = 65_536;
 
 /// More threads than any machine we know has cores for.
 const SHARDS_MAX: usize = 512;

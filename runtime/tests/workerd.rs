@@ -28,6 +28,39 @@ fn apps_answer_as_on_workerd() {
     assert!(findings.is_empty(), "{} to mend\n{}", findings.len(), findings.join("\n"));
 }
 
+/// What one runtime wrote the other reads, goes on with, and gives back.
+#[test]
+fn folders_of_objects_and_facets_are_exchanged_with_workerd() {
+    let app = App::all().into_iter().find(|app| app.name == "layout").unwrap();
+    for beryl_begins in [false, true] {
+        let data = tempfile::tempdir().unwrap();
+        let objects = data.path().join("do");
+        std::fs::create_dir_all(&objects).unwrap();
+        let on_workerd = |path: &str| {
+            let workerd = Workerd::start(&app, &objects);
+            let answer = workerd.ask(&client::Ask::new("GET", path).host("app.example"));
+            workerd.stop();
+            answer.text()
+        };
+        let on_beryl = |path: &str| {
+            let mut beryl = Server::run(&app.script(), data.path(), 1, &[]);
+            let ask = client::Ask::new("GET", path).host("app.example");
+            let answer = beryl.try_ask(&ask).unwrap().text();
+            beryl.stop();
+            answer
+        };
+        let (first, second): (&dyn Fn(&str) -> String, &dyn Fn(&str) -> String) =
+            if beryl_begins { (&on_beryl, &on_workerd) } else { (&on_workerd, &on_beryl) };
+        first("/write");
+        let written = first("/write");
+        assert!(written.contains("\"count\":2"), "{written}");
+        assert_eq!(second("/read"), written, "Beryl begins: {beryl_begins}");
+        let written = second("/write");
+        assert!(written.contains("\"count\":3"), "{written}");
+        assert_eq!(first("/read"), written, "Beryl begins: {beryl_begins}");
+    }
+}
+
 fn compare(app: &App) -> Vec<String> {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let upstream = app.upstream().map(Upstream::start);

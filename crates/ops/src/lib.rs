@@ -7,6 +7,7 @@
 mod actor;
 mod alarms;
 mod body;
+mod bookmarks;
 mod capability;
 mod console;
 mod crypto;
@@ -64,6 +65,9 @@ deno_core::extension!(
         capability::op_capability_clone,
         capability::op_capability_list,
         capability::op_capability_open,
+        bookmarks::op_bookmarks_current,
+        bookmarks::op_bookmarks_at,
+        bookmarks::op_bookmarks_restore,
         console::op_console_write,
         crypto::op_crypto_random_values,
         crypto::op_crypto_random_uuid,
@@ -136,6 +140,7 @@ deno_core::extension!(
         "alarms.js",
         "base64.js",
         "body.js",
+        "bookmarks.js",
         "capability.js",
         "console.js",
         "crypto.js",

@@ -5,8 +5,9 @@
 //! [`Database::holds_commits`] and comes back when `on_durable` reports. A commit that is made
 //! nevertheless waits for the disk.
 
-use crate::database::{Database, Open};
+use crate::database::{Database, Open, WAL_FRAME_BYTES};
 use crate::disk::step;
+use crate::durability::{Copied, WAL_HEADER_BYTES};
 use crate::error::Error;
 use crate::result_code::Failure;
 
@@ -25,10 +26,11 @@ impl Database {
         self.open.transaction.uncopied_bytes() == 0 && !self.open.log.is_settling()
     }
 
-    /// True while a cursor has rows to give: closing the database would take them away.
+    /// True while closing the database and opening it again would be noticed: a cursor has rows to
+    /// give, or the next opening recovers another state.
     #[must_use]
-    pub fn is_reading(&self) -> bool {
-        self.open.connection.is_reading()
+    pub fn must_stay_open(&self) -> bool {
+        self.open.awaits_restore.get() || self.open.connection.is_reading()
     }
 
     /// Starts a [checkpoint](Self::checkpoint) when the WAL holds more than [`WAL_BYTES_MAX`].
@@ -94,16 +96,18 @@ impl Open {
         self.connection.set_spills(false).map_err(|failure| self.lose(failure))?;
         self.transaction.keeps_pages.set(true);
         step("before a checkpoint");
-        let copied = self.connection.checkpoint().map_err(|failure| self.lose(failure))?;
+        let began_blank = self.log.database_has_nothing();
+        let frames = self.connection.checkpoint().map_err(|failure| self.lose(failure))?;
         step("before a checkpoint settles");
-        if copied {
-            self.transaction.copied();
+        if let Some(frames) = frames {
+            let times = self.transaction.copied();
+            let bytes = WAL_HEADER_BYTES as u64 + frames * WAL_FRAME_BYTES;
             // Not before: the sync pool may look at any time.
-            self.log.start_settling();
+            self.log.start_settling(Copied { bytes, times, began_blank });
         } else {
             self.finish_checkpoint()?;
         }
-        Ok(copied)
+        Ok(frames.is_some())
     }
 
     fn lose(&self, failure: Failure) -> Error {

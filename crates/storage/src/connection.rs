@@ -16,7 +16,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{OpenFlags, ffi};
 
 use crate::authorizer::{Decision, Request, decide};
-use crate::database_file::PAGE_BYTES;
+use crate::database_file::{APPLICATION_ID, PAGE_BYTES};
 use crate::disk;
 use crate::error::Error;
 use crate::result_code::Failure;
@@ -74,6 +74,7 @@ impl Connection {
         });
         let connection = Rc::new(Connection { raw, hooks });
         connection.install_hooks();
+        connection.check_if_foreign().map_err(|problem| Error::database(path, problem))?;
         Ok(connection)
     }
 
@@ -116,18 +117,30 @@ impl Connection {
         self.raw.total_changes()
     }
 
-    /// Copies the WAL into the pages of the database file, syncing nothing; false where a statement
-    /// that is under way keeps it from copying everything.
-    pub(crate) fn checkpoint(&self) -> Result<bool, Failure> {
-        let (none, mode) = (std::ptr::null(), ffi::SQLITE_CHECKPOINT_PASSIVE);
+    /// Copies the WAL into the pages of the database file, syncing nothing, and returns how many
+    /// frames it has; `None` where a statement that is under way keeps some from being copied.
+    pub(crate) fn checkpoint(&self) -> Result<Option<u64>, Failure> {
+        let (frames, copied) = self.run_checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE)?;
+        Ok(u64::try_from(frames).ok().filter(|_| frames == copied))
+    }
+
+    /// How many frames the WAL holds, up to its last commit.
+    pub(crate) fn wal_frames(&self) -> Result<u64, Failure> {
+        let (frames, _) = self.run_checkpoint(ffi::SQLITE_CHECKPOINT_NOOP)?;
+        Ok(u64::try_from(frames).unwrap_or(0))
+    }
+
+    /// Frames in the WAL and those that are copied, which differ where a statement is under way.
+    fn run_checkpoint(&self, mode: c_int) -> Result<(c_int, c_int), Failure> {
+        let none = std::ptr::null();
         let (mut frames, mut copied): (c_int, c_int) = (0, 0);
         let (to_frames, to_copied) = (&raw mut frames, &raw mut copied);
         // SAFETY: the handle is open, null asks for all databases, the counts outlive the call.
         let code =
             unsafe { ffi::sqlite3_wal_checkpoint_v2(self.raw(), none, mode, to_frames, to_copied) };
         match code & 0xff {
-            ffi::SQLITE_OK => Ok(frames == copied),
-            ffi::SQLITE_LOCKED | ffi::SQLITE_BUSY => Ok(false),
+            ffi::SQLITE_OK => Ok((frames, copied)),
+            ffi::SQLITE_LOCKED | ffi::SQLITE_BUSY => Ok((-1, 0)),
             _ => Err(self.failure(code)),
         }
     }
@@ -137,6 +150,31 @@ impl Connection {
         let sql = if spills { "PRAGMA cache_spill = ON" } else { "PRAGMA cache_spill = OFF" };
         let set = self.as_runtime(|| self.raw.execute_batch(sql));
         set.map_err(|cause| Failure::new(ffi::SQLITE_ERROR, &cause.to_string(), None))
+    }
+
+    /// Checks a file that was made elsewhere, once: damage may lie where it is met late.
+    fn check_if_foreign(&self) -> Result<(), String> {
+        let id = |raw: &rusqlite::Connection| {
+            raw.query_row("PRAGMA application_id", [], |row| row.get::<_, i32>(0))
+        };
+        match self.as_runtime(|| id(&self.raw)) {
+            Ok(APPLICATION_ID) => return Ok(()),
+            Ok(_) => self.quick_check()?,
+            Err(cause) => return Err(explain(&cause)),
+        }
+        let mark = || self.raw.pragma_update(None, "application_id", APPLICATION_ID);
+        self.as_runtime(mark).map_err(|cause| explain(&cause))
+    }
+
+    /// Looks for damage; the problem in words.
+    pub(crate) fn quick_check(&self) -> Result<(), String> {
+        let check =
+            || self.raw.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        match self.as_runtime(check) {
+            Ok(found) if found == "ok" => Ok(()),
+            Ok(found) => Err(format!("it is damaged ({found}); restore it from a backup")),
+            Err(cause) => Err(explain(&cause)),
+        }
     }
 
     /// True while a statement has rows to give.

@@ -16,12 +16,14 @@ use rusqlite::ffi;
 use crate::authorizer::mentions_reserved_name;
 use crate::connection::Connection;
 use crate::cursor::Cursor;
-use crate::database_file::{PAGE_BYTES, create_where_missing, holds_commits, wal_of};
+use crate::database_file::{PAGE_BYTES, create_where_missing, holds_commits};
 use crate::disk;
 use crate::durability::{CommitLog, Durability, DurabilitySink};
 use crate::error::Error;
+use crate::history::{History, HistorySettings};
 use crate::kv;
 use crate::metadata;
+use crate::restore::{self, commits_of, restore_before_open};
 use crate::result_code::Failure;
 use crate::row_limit::{self, Refused};
 use crate::statement::{Prepared, Statement, Step};
@@ -47,6 +49,8 @@ pub(crate) struct Open {
     // Why nothing works any more; set once.
     end: OnceCell<Error>,
     size: Prepared,
+    // The next opening begins elsewhere, so this one must last as long as its owner.
+    pub(crate) awaits_restore: Cell<bool>,
 }
 
 impl Database {
@@ -71,11 +75,26 @@ impl Database {
         durability: &Durability,
         settings: &Settings,
     ) -> Result<Database, Error> {
+        let history = settings.history.as_ref().map(|history| History::new(path, history));
+        if let Some(history) = &history
+            && let Some(wish) = restore::wish(history)?
+        {
+            restore_before_open(path, settings, history, wish)?;
+        }
+        Database::open_file(path, durability, settings, history)
+    }
+
+    pub(crate) fn open_file(
+        path: &Path,
+        durability: &Durability,
+        settings: &Settings,
+        history: Option<History>,
+    ) -> Result<Database, Error> {
         let folders = create_where_missing(path)?;
         let connection = Connection::open(path, settings.database_bytes_max)?;
         let open = Open {
             connection,
-            log: Arc::new(CommitLog::new(path, folders, durability)),
+            log: Arc::new(CommitLog::new(path, folders, durability, history)),
             sink: durability.sink.clone(),
             transaction: Transaction::new(settings.wal_bytes_max),
             kv: kv::Statements::new(),
@@ -83,6 +102,7 @@ impl Database {
             texts: RefCell::new(StatementCache::new()),
             end: OnceCell::new(),
             size: Prepared::new(SIZE),
+            awaits_restore: Cell::new(false),
         };
         open.adopt_wal()?;
         Ok(Database { open: Rc::new(open) })
@@ -238,12 +258,18 @@ impl Open {
 
     /// Hands in what an earlier handle left in the WAL.
     fn adopt_wal(&self) -> Result<(), Error> {
-        let wal = wal_of(self.log.database());
-        let refuse = |cause| Error::file(&wal, "read it", &cause);
-        if holds_commits(&wal).map_err(refuse)? {
-            let bytes = disk::bytes_of(&wal).map_err(refuse)?.unwrap_or(0);
-            self.transaction
-                .wal_grew_to(u32::try_from(bytes / WAL_FRAME_BYTES).unwrap_or(u32::MAX));
+        let wal = self.log.wal();
+        let refuse = |cause| Error::file(wal, "read it", &cause);
+        if !holds_commits(wal).map_err(refuse)? {
+            return Ok(());
+        }
+        let frames = self.connection.wal_frames().map_err(|failure| self.fail(failure))?;
+        if frames > 0 {
+            self.transaction.wal_grew_to(u32::try_from(frames).unwrap_or(u32::MAX));
+            if let Some(history) = self.log.history() {
+                let commits = commits_of(wal, frames).map_err(refuse)?;
+                self.transaction.count_commits(commits, (history.settings.now_ms)());
+            }
             self.log.open_files()?;
             let number = self.log.hand_in();
             self.sink.commit(&self.log, number);
@@ -422,12 +448,14 @@ pub struct Settings {
     /// Bytes of the WAL, which grows while cursors keep it from being copied. Behind it no
     /// transaction begins.
     pub wal_bytes_max: u64,
+    /// How much of the past is kept for point-in-time recovery; `None` keeps nothing.
+    pub history: Option<HistorySettings>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         // The platform's 10 GB; a log that large only comes from cursors that were forgotten.
-        Settings { database_bytes_max: 10_000_000_000, wal_bytes_max: 1 << 30 }
+        Settings { database_bytes_max: 10_000_000_000, wal_bytes_max: 1 << 30, history: None }
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{self, DiskFile, Mode, folder_of, remove, sync_folder};
 use crate::error::{Error, explain};
+use crate::history::folder_of_history;
 
 /// Erases a database: its file and side files. Silent when there is none.
 ///
@@ -28,6 +29,7 @@ pub fn delete_database(path: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         found |= remove(&side_file(path, suffix))?;
     }
+    disk::remove_folder(&folder_of_history(path))?;
     if found { sync_folder(folder_of(path), SYNC_SIDE_FILES) } else { Ok(()) }
 }
 
@@ -76,6 +78,11 @@ pub(crate) fn wal_of(path: &Path) -> PathBuf {
     side_file(path, "-wal")
 }
 
+/// True for the file of a database that nothing was written to.
+pub(crate) fn has_nothing(database: &DiskFile) -> io::Result<bool> {
+    Ok(database.bytes()? == PAGE_BYTES as u64 && database.read_all()? == blank_database())
+}
+
 /// True when the file holds commits that are not in the database yet.
 pub(crate) fn holds_commits(wal: &Path) -> io::Result<bool> {
     let file = match DiskFile::open(wal, Mode::Read) {
@@ -102,28 +109,32 @@ fn is_blank(path: &Path) -> io::Result<bool> {
 }
 
 /// What SQLite writes for a new database, with both format versions set to 2 (WAL).
-fn blank_database() -> Vec<u8> {
+pub(crate) fn blank_database() -> Vec<u8> {
     let mut page = vec![0; PAGE_BYTES];
     page[..16].copy_from_slice(b"SQLite format 3\0");
     page[16..18].copy_from_slice(&(PAGE_BYTES as u16).to_be_bytes());
     page[18..24].copy_from_slice(&[2, 2, 0, 64, 32, 32]);
     // The database has one page: an empty leaf of the schema table whose cells would end the page.
     page[31] = 1;
+    page[68..72].copy_from_slice(&APPLICATION_ID.to_be_bytes());
     page[100] = 0x0d;
     page[105..107].copy_from_slice(&(PAGE_BYTES as u16).to_be_bytes());
     page
 }
 
-fn side_file(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn side_file(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
+/// "Beryl", as far as it fits: files without it were made elsewhere and are checked first.
+pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Bery");
+
 /// SQLite's default page size; `databaseSize` of the platform counts in it.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
-const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+const SIDE_FILES: [&str; 5] = ["-wal", "-shm", "-journal", "-restore", "-restore-wal"];
 
 pub(crate) const SYNC_DELETED: &str = "make its deletion durable";
 const SYNC_SIDE_FILES: &str = "make the deletion of its side files durable";

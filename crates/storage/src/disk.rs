@@ -169,6 +169,45 @@ pub(crate) fn remove(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Gives a file another name, replacing what had it.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    step("rename it");
+    #[cfg(test)]
+    if let Some(disk) = crate::tests::sim::disk_of(from) {
+        return disk.rename(from, to).map_err(|cause| Error::file(from, "rename it", &cause));
+    }
+    fs::rename(from, to).map_err(|cause| Error::file(from, "rename it", &cause))
+}
+
+/// The names of a folder's files; none where there is no folder.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<String>> {
+    #[cfg(test)]
+    if let Some(disk) = crate::tests::sim::disk_of(folder) {
+        return disk.list(folder);
+    }
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Removes a folder with its files; silent where there is none.
+pub(crate) fn remove_folder(folder: &Path) -> Result<(), Error> {
+    let fail = |cause: io::Error| Error::file(folder, "delete it", &cause);
+    for name in list(folder).map_err(fail)? {
+        remove(&folder.join(name))?;
+    }
+    #[cfg(test)]
+    if crate::tests::sim::disk_of(folder).is_some() {
+        return Ok(());
+    }
+    match fs::remove_dir(folder) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(fail(cause)),
+        _ => Ok(()),
+    }
+}
+
 /// How many bytes a file has; `None` without one.
 pub(crate) fn bytes_of(path: &Path) -> io::Result<Option<u64>> {
     match DiskFile::open(path, Mode::Read) {

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::database_file::wal_of;
+use crate::database_file::{has_nothing, wal_of};
 use crate::disk::{self, DiskFile, Mode};
 use crate::error::Error;
+use crate::history::{FullLog, History};
 
 /// Takes commits and makes them durable, on threads of its own.
 pub trait DurabilitySink: Send + Sync {
@@ -61,11 +62,22 @@ pub struct CommitLog {
     // Held while pages are made durable: whoever needs them waits for it.
     settling: Mutex<()>,
     is_settling: AtomicBool,
+    copied: Mutex<Option<Copied>>,
+    history: Option<History>,
     // Guards the header of the WAL against a handle that is opened later.
     ended: Mutex<bool>,
     // The header was erased and the next commit must have written a new one.
     expects_header: AtomicBool,
     failure: OnceLock<Error>,
+}
+
+/// What the first half of a checkpoint leaves for the second.
+pub(crate) struct Copied {
+    /// Bytes of the WAL that count.
+    pub(crate) bytes: u64,
+    /// When its commits were made.
+    pub(crate) times: Vec<(u64, u64)>,
+    pub(crate) began_blank: bool,
 }
 
 /// Held open rather than found by name: the database may be deleted before its last sync.
@@ -79,6 +91,7 @@ impl CommitLog {
         database: &Path,
         folders: Vec<PathBuf>,
         durability: &Durability,
+        history: Option<History>,
     ) -> CommitLog {
         CommitLog {
             database: database.into(),
@@ -91,6 +104,8 @@ impl CommitLog {
             durable: AtomicU64::new(durability.counted),
             settling: Mutex::new(()),
             is_settling: AtomicBool::new(false),
+            copied: Mutex::new(None),
+            history,
             ended: Mutex::new(false),
             expects_header: AtomicBool::new(false),
             failure: OnceLock::new(),
@@ -181,7 +196,8 @@ impl CommitLog {
     }
 
     /// The WAL, durable as a whole, was copied; the pages are not durable yet.
-    pub(crate) fn start_settling(&self) {
+    pub(crate) fn start_settling(&self, copied: Copied) {
+        *self.copied.lock().unwrap_or_else(PoisonError::into_inner) = Some(copied);
         self.is_settling.store(true, Ordering::Release);
     }
 
@@ -195,6 +211,7 @@ impl CommitLog {
         if *ended {
             return Ok(());
         }
+        self.keep_history(files)?;
         // Frames left behind it must never follow those of a later commit: without a header none
         // of them counts, and the next commit writes a header that only its own frames match.
         let erased = files.wal.write_at(&[0; WAL_HEADER_BYTES], 0);
@@ -204,6 +221,27 @@ impl CommitLog {
         self.expects_header.store(true, Ordering::Release);
         self.is_settling.store(false, Ordering::Release);
         Ok(())
+    }
+
+    fn keep_history(&self, files: &Files) -> Result<(), Error> {
+        let copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(history), Some(copied)) = (&self.history, copied) {
+            let Copied { bytes, times, began_blank } = copied;
+            let (database, wal) = (&files.database, &files.wal);
+            history.keep(&FullLog { database, wal, bytes, times, began_blank })?;
+        }
+        Ok(())
+    }
+
+    /// What is known of the database's past, where it is kept.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// True where history may begin with an empty database. Cheap for all that are not.
+    pub(crate) fn database_has_nothing(&self) -> bool {
+        let files = self.files.get().filter(|_| self.history.is_some());
+        files.is_some_and(|files| has_nothing(&files.database).unwrap_or(false))
     }
 
     /// From here on the files may belong to another handle.
@@ -267,7 +305,7 @@ impl CommitLog {
 }
 
 /// What the header of a WAL takes.
-const WAL_HEADER_BYTES: usize = 32;
+pub(crate) const WAL_HEADER_BYTES: usize = 32;
 
 // The syncs by name, for error texts and for tests that leave one out.
 pub(crate) const SYNC_COMMITS: &str = "make its commits durable";

@@ -4,6 +4,7 @@ mod crash;
 mod durability;
 mod fixture;
 mod folder;
+mod history;
 mod key_values;
 pub(crate) mod kill;
 mod model;

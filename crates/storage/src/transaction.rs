@@ -22,6 +22,9 @@ pub(crate) struct Transaction {
     wal_pages: Cell<u32>,
     copied_pages: Cell<u32>,
     wal_bytes_max: u64,
+    // Commits since the WAL began, and how many there were when.
+    in_wal: Cell<u64>,
+    times: RefCell<Vec<(u64, u64)>>,
     // Changed pages stay in memory until the commit.
     pub(crate) keeps_pages: Cell<bool>,
     begin: Prepared,
@@ -90,6 +93,9 @@ impl Database {
         transaction.is_open.set(false);
         let Some(pages) = hooks.wal_pages.take() else { return Ok(None) };
         transaction.wal_grew_to(pages);
+        if let Some(history) = open.log.history() {
+            transaction.count_commits(1, (history.settings.now_ms)());
+        }
         step("before a commit is handed in");
         let number = open.log.hand_in();
         open.sink.commit(&open.log, number);
@@ -236,6 +242,8 @@ impl Transaction {
             wal_pages: Cell::new(0),
             copied_pages: Cell::new(0),
             wal_bytes_max,
+            in_wal: Cell::new(0),
+            times: RefCell::default(),
             keeps_pages: Cell::new(false),
             begin: Prepared::new("BEGIN"),
             commit: Prepared::new("COMMIT"),
@@ -253,9 +261,34 @@ impl Transaction {
         u64::from(self.wal_pages.get() - self.copied_pages.get()) * WAL_FRAME_BYTES
     }
 
-    /// A checkpoint copied all pages.
-    pub(crate) fn copied(&self) {
+    /// A checkpoint copied all pages. Returns when the commits were made.
+    pub(crate) fn copied(&self) -> Vec<(u64, u64)> {
         self.copied_pages.set(self.wal_pages.get());
+        self.in_wal.set(0);
+        self.times.take()
+    }
+
+    /// Commits since the WAL began.
+    pub(crate) fn in_wal(&self) -> u64 {
+        self.in_wal.get()
+    }
+
+    /// Commits were added to the WAL; the times of those soon after each other become one.
+    pub(crate) fn count_commits(&self, commits: u64, now_ms: u64) {
+        let count = self.in_wal.get() + commits;
+        self.in_wal.set(count);
+        let mut times = self.times.borrow_mut();
+        match &mut times[..] {
+            [.., (_, before), last] if now_ms < *before + TIMES_APART_MS => *last = (count, now_ms),
+            _ => times.push((count, now_ms)),
+        }
+    }
+
+    /// The newest commit of the WAL at a time; `None` where it is older than the WAL.
+    pub(crate) fn number_at(&self, time_ms: u64) -> Option<u64> {
+        let times = self.times.borrow();
+        let in_time = times.iter().take_while(|(_, ms)| *ms <= time_ms);
+        in_time.last().map(|(count, _)| *count)
     }
 
     /// A commit wrote. Where that did not lengthen the WAL, it began anew, all being copied.
@@ -265,6 +298,9 @@ impl Transaction {
         }
     }
 }
+
+/// Commits of less time in between count as one moment.
+const TIMES_APART_MS: u64 = 20;
 
 /// Nested transactions: far beyond what code written by hand needs.
 pub const SAVEPOINT_DEPTH_MAX: usize = 64;

@@ -259,7 +259,7 @@ impl Actor {
         let Some(database) = self.database.borrow().clone() else { return false };
         // What is held waits for a report that would not come any more.
         let is_busy = database.is_dirty() || !self.gate.borrow().is_empty();
-        if self.used.get() > unused_since || is_busy || database.is_reading() {
+        if self.used.get() > unused_since || is_busy || database.must_stay_open() {
             return true;
         }
         if !database.is_copied() {

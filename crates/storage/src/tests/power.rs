@@ -14,7 +14,8 @@ use super::number;
 use super::sim::{Fault, SimDisk};
 use crate::database_file::SYNC_DELETED;
 use crate::durability::{SYNC_COMMITS, SYNC_ERASED, SYNC_FIRST_PAGE, SYNC_NAMES, SYNC_PAGES};
-use crate::{Database, Durability, Error, ValueRef, delete_database};
+use crate::history::SYNC_HISTORY;
+use crate::{Database, Durability, Error, HistorySettings, Settings, ValueRef, delete_database};
 
 /// Power failures of one test run; `make torture` asks for more.
 fn crashes() -> u64 {
@@ -120,6 +121,12 @@ struct Story {
     written: i64,
     /// A deletion was begun and not acknowledged.
     is_deleting: bool,
+    /// Half of the disks keep history.
+    settings: Settings,
+    /// Bookmarks of states, the acknowledged ones first.
+    marks: Vec<(String, i64)>,
+    /// A state that was wished for, and whether the wish was acknowledged.
+    wished: Option<(i64, bool)>,
 }
 
 /// What a step of a life may end with besides an error of the disk.
@@ -132,7 +139,19 @@ impl Story {
             disk.be_deaf_to(doing);
         }
         let path = disk.folder.join("x.sqlite");
-        Story { disk, broken, path, acknowledged: 0, written: 0, is_deleting: false }
+        let history = HistorySettings { keep_ms: 1 << 40, bytes_max: 1 << 26, now_ms: || 1 };
+        let history = Some(history).filter(|_| seed.is_multiple_of(2));
+        Story {
+            disk,
+            broken,
+            path,
+            acknowledged: 0,
+            written: 0,
+            is_deleting: false,
+            settings: Settings { history, ..Settings::default() },
+            marks: Vec::new(),
+            wished: None,
+        }
     }
 
     /// One life: opens, checks, works until the power fails, restarts.
@@ -158,7 +177,8 @@ impl Story {
                 counted: 0,
                 on_durable: Arc::new(|_, _| ()),
             };
-            let database = match Database::open(&self.path, &durability) {
+            let opened = Database::open_with(&self.path, &durability, &self.settings);
+            let database = match opened {
                 Ok(database) => database,
                 Err(error) => return self.disk_failed(&error),
             };
@@ -177,6 +197,7 @@ impl Story {
                         return self.disk_failed(&error);
                     }
                     (self.acknowledged, self.written, self.is_deleting) = (0, 0, false);
+                    self.marks.clear();
                 }
                 Err(found) => return Err(found),
             }
@@ -218,6 +239,7 @@ impl Story {
             0 => return Ok(Some(End::Close)),
             1 => return Ok(Some(End::Kill)),
             2 if self.disk.random(3) == 0 => return Ok(Some(End::Delete)),
+            2 => return self.go_back(database),
             3 | 4 => database.checkpoint()?,
             5..=8 => {
                 sink.run();
@@ -236,6 +258,9 @@ impl Story {
                 }
                 // From here on it may be on disk.
                 self.written = value;
+                if self.settings.history.is_some() {
+                    self.marks.push((database.current_bookmark()?, value));
+                }
                 database.commit()?;
                 if self.broken == Broken::Gate {
                     self.acknowledged = value;
@@ -243,6 +268,28 @@ impl Story {
             }
         }
         Ok(None)
+    }
+
+    /// Wishes for an earlier state, or one that an earlier wish left behind.
+    fn go_back(&mut self, database: &Database) -> Result<Option<End>, Error> {
+        self.learn(database)?;
+        let newest = self.marks.iter().rposition(|(_, value)| *value <= self.acknowledged);
+        let Some(newest) = newest else { return Ok(None) };
+        let (bookmark, value) = self.marks[self.disk.random(newest as u64 + 1) as usize].clone();
+        self.marks.truncate(newest + 1);
+        self.wished = Some((value, false));
+        match database.restore_at_next_open(&bookmark) {
+            // A failed call has made a gap.
+            Err(Error::AppSql { .. }) if self.disk.failed() => {
+                self.wished = None;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.wished = Some((value, true));
+                Ok(Some(End::Kill))
+            }
+        }
     }
 
     /// Takes note of commits that are durable: one per value, and they end with the newest.
@@ -274,6 +321,7 @@ impl Story {
     fn check(&mut self, database: &Database) -> Result<Found, Error> {
         let tables = count(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'sums'")?;
         if tables == 0 {
+            self.marks.clear();
             let expected = self.acknowledged == 0 || self.is_deleting;
             (self.acknowledged, self.written, self.is_deleting) = (0, 0, false);
             return Ok(if expected { Ok(()) } else { Err("everything is lost".into()) });
@@ -282,8 +330,23 @@ impl Story {
         let rows = count(database, "SELECT count(*) FROM t")?;
         let counted = count(database, "SELECT n FROM sums")?;
         let total = count(database, "SELECT total FROM sums")?;
-        let lost = newest < self.acknowledged;
-        let invented = newest > self.written;
+        let wished = self.wished;
+        let (lost, invented) = match wished {
+            // A history that cannot be written is given up, and the wish with it.
+            Some((value, true)) if newest != value && self.disk.failed() => {
+                (newest < self.acknowledged, newest > self.written)
+            }
+            Some((value, true)) => (newest != value, false),
+            Some((value, false)) if newest == value => (false, false),
+            _ => (newest < self.acknowledged, newest > self.written),
+        };
+        // States that were not acknowledged and are gone have no bookmark any more.
+        let durable = self.acknowledged.max(newest);
+        let alive = self.marks.iter().position(|(_, value)| *value > durable);
+        self.marks.truncate(alive.unwrap_or(self.marks.len()));
+        if wished.is_some() {
+            self.acknowledged = newest;
+        }
         let torn = rows != newest || counted != newest || total != newest * (newest + 1) / 2;
         let acknowledged = (self.acknowledged, self.written);
         (self.written, self.is_deleting) = (newest, false);
@@ -299,10 +362,13 @@ impl Story {
         }
         // A page that cannot be read counts as damage for SQLite.
         let works = !self.disk.is_off() && !self.disk.failed();
+        if works {
+            self.wished = None;
+        }
         if works && (lost || invented || torn || !damage.is_empty()) {
             return Ok(Err(format!(
                 "newest {newest}, rows {rows}, counted {counted}, total {total}, \
-                 acknowledged and written {acknowledged:?}, damage {damage:?}"
+                 acknowledged and written {acknowledged:?}, wished {wished:?}, damage {damage:?}"
             )));
         }
         Ok(Ok(()))
@@ -346,8 +412,15 @@ fn the_check_counts_what_is_there() {
     assert!(story.check(&database).unwrap().is_err(), "the sums do not match");
 }
 
-const SYNCS: [&str; 6] =
-    [SYNC_COMMITS, SYNC_FIRST_PAGE, SYNC_NAMES, SYNC_PAGES, SYNC_ERASED, SYNC_DELETED];
+const SYNCS: [&str; 7] = [
+    SYNC_COMMITS,
+    SYNC_FIRST_PAGE,
+    SYNC_NAMES,
+    SYNC_PAGES,
+    SYNC_ERASED,
+    SYNC_DELETED,
+    SYNC_HISTORY,
+];
 
 const LIVES_PER_DISK: u64 = 25;
 

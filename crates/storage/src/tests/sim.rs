@@ -189,6 +189,22 @@ impl SimDisk {
         Ok(found)
     }
 
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.step(true)?;
+        let number = state.find(from).ok_or(ErrorKind::NotFound)?;
+        state.set_name(to, Some(number));
+        state.set_name(from, None);
+        Ok(())
+    }
+
+    pub(crate) fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let state = self.step(false)?;
+        let inside = state.names.iter().filter(|(path, Name(states))| {
+            path.parent() == Some(folder) && states.last().is_some_and(Option::is_some)
+        });
+        Ok(inside.map(|(path, _)| path.file_name().unwrap().to_str().unwrap().into()).collect())
+    }
+
     pub(crate) fn sync_folder(&self, folder: &Path, doing: &'static str) -> io::Result<()> {
         let mut state = self.step(true)?;
         state.syncs.push(doing);

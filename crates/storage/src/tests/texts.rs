@@ -186,3 +186,80 @@ fn a_place_that_cannot_hold_a_database_is_explained() {
     let error = Database::open(folder.path(), &fixture.durability()).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::ConfigDatabase { .. }), "{error}");
 }
+
+#[test]
+fn a_damaged_file_from_elsewhere_is_found_when_it_is_opened() {
+    let folder = Folder::new();
+    let path = folder.path().join("x.sqlite");
+    let (fixture, _) = Fixture::new();
+    let made = rusqlite::Connection::open(&path).unwrap();
+    made.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE t (a, b); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99) \
+         INSERT INTO t SELECT i, zeroblob(1000) FROM n",
+    )
+    .unwrap();
+    made.close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[12 * 4096..13 * 4096].fill(0xee);
+    fs::write(&path, damaged).unwrap();
+    let open = || Database::open(&path, &fixture.durability());
+    let refused = open().map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("it is damaged"), "{refused}");
+    assert_eq!(refused.message(), "Durable Object storage is no longer accessible.");
+    fs::write(&path, whole).unwrap();
+    assert_eq!(number(&open().unwrap(), "SELECT count(*) FROM t"), 99);
+}
+
+#[test]
+fn symbolic_links_are_not_followed() {
+    let (fixture, database) = Fixture::new();
+    database.close().unwrap();
+    let elsewhere = fixture.folder.path().join("elsewhere.sqlite");
+    fs::rename(&fixture.path, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &fixture.path).unwrap();
+    let refused = Database::open(&fixture.path, &fixture.durability()).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("x.sqlite"), "{refused}");
+    fs::remove_file(&fixture.path).unwrap();
+    fs::rename(&elsewhere, &fixture.path).unwrap();
+    let wal = crate::database_file::wal_of(&fixture.path);
+    fs::write(fixture.folder.path().join("victim"), "").unwrap();
+    std::os::unix::fs::symlink(fixture.folder.path().join("victim"), &wal).unwrap();
+    let database = Database::open(&fixture.path, &fixture.durability());
+    let written = database.and_then(|database| {
+        database.exec("CREATE TABLE t (a)", &[])?;
+        database.commit()
+    });
+    assert!(written.is_err());
+    assert_eq!(fs::read(fixture.folder.path().join("victim")).unwrap(), b"");
+}
+
+#[test]
+fn flipped_bits_end_in_an_error_or_a_value_and_never_in_a_crash() {
+    let (fixture, database) = Fixture::new();
+    database.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", &[]).unwrap();
+    for _ in 0..40 {
+        database.exec("INSERT INTO t (b) VALUES (zeroblob(500))", &[]).unwrap();
+    }
+    database.commit().unwrap();
+    database.close().unwrap();
+    let whole = fs::read(&fixture.path).unwrap();
+    let mut refused = 0;
+    for place in (0..whole.len()).step_by(97) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1 << (place % 8);
+        fs::write(&fixture.path, damaged).unwrap();
+        let opened = Database::open(&fixture.path, &fixture.durability());
+        let read = opened.and_then(|database| {
+            let mut cursor = database.exec("SELECT a, b FROM t", &[])?;
+            while cursor.has_row() {
+                let _ = (cursor.value(0), cursor.value(1));
+                cursor.advance()?;
+            }
+            Ok(())
+        });
+        refused += u32::from(read.is_err());
+    }
+    assert!(refused > 0, "no damage was noticed");
+}
