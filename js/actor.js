@@ -8,7 +8,7 @@ import { environment } from "ext:beryl/env.js";
 import { holdUntil } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks } from "ext:beryl/exports.js";
 import { makeFacets } from "ext:beryl/facets.js";
-import { makeId } from "ext:beryl/namespace.js";
+import { idParts, makeId } from "ext:beryl/namespace.js";
 import { makeStorage } from "ext:beryl/storage.js";
 import { errorParts } from "ext:beryl/thrown.js";
 
@@ -158,6 +158,15 @@ export function actorOf(actor) {
 /** @param {number} actor @returns {any} Undefined while it is constructed. */
 export function instanceOf(actor) {
   return MapPrototypeGet(actors, actor)?.instance;
+}
+
+/**
+ * @param {number} actor 0 for none.
+ * @returns {string | undefined} The digits of its id, if that is one of a namespace.
+ */
+export function actorHex(actor) {
+  const entry = MapPrototypeGet(actors, actor);
+  return entry === undefined ? undefined : idParts(entry.ctx.id)?.hex;
 }
 
 /** @param {number} actor */

@@ -11,7 +11,7 @@ const { ops } = core;
 const {
   ArrayIsArray, ArrayPrototypePush, FunctionPrototypeCall, MapPrototypeForEach, MapPrototypeGet,
   MapPrototypeSet, Map, ObjectDefineProperty, ObjectGetPrototypeOf, ObjectKeys, ObjectPrototype,
-  SafeMap, SafeWeakMap, Set, SetPrototypeAdd, SetPrototypeForEach, Symbol, SymbolDispose,
+  SafeMap, SafeWeakMap, Set, SetPrototypeAdd, SetPrototypeForEach, Symbol,
   WeakMapPrototypeGet, WeakMapPrototypeSet,
 } = primordials;
 
@@ -19,6 +19,8 @@ const {
 export const ENTRYPOINT = 0;
 export const CLASS = 1;
 export const LIVE = 2;
+export const BODY = 3;
+export const VALUE = 4;
 
 // What becomes of a value that is packed.
 const ARGUMENT = 0;
@@ -47,6 +49,14 @@ const classes = new SafeWeakMap();
  */
 export function answerProbe(reference) {
   answered = reference;
+}
+
+/** @type {(value: object, isLasting: boolean) => object | null} */
+let encode;
+
+/** @param {typeof encode} encoder Takes objects of the platform apart. */
+export function registerEncoder(encoder) {
+  encode = encoder;
 }
 
 /** @param {(handle: object) => object} maker Makes what arrives as this kind. */
@@ -79,9 +89,20 @@ export function stubHandle(value) {
  * @returns {object} The handle of the clone.
  */
 export function cloneOf(value) {
+  return heldByOther(value, true);
+}
+
+/**
+ * Clones a value that something else refers to.
+ * @param {unknown} value
+ * @param {boolean} isLasting
+ * @returns {object} The handle of the clone.
+ */
+export function heldByOther(value, isLasting) {
   const plain = ops.op_capability_clone(value, false);
   if (plain !== null) return plain;
-  return ops.op_capability_clone(packed(value, { seen: new SafeMap(), use: LASTING }), true);
+  const clone = (copy) => ops.op_capability_clone(copy, true);
+  return packAs(isLasting ? LASTING : ARGUMENT, value, clone);
 }
 
 /** @returns {object | undefined} As `cloneOf`. */
@@ -102,9 +123,15 @@ export function unpack(packed) {
     const object = makers[list[i]](list[i + 1]);
     ArrayPrototypePush(objects, object);
     if (list[i] === LIVE) ArrayPrototypePush(live, object);
+    else if (list[i] === VALUE) addAll(live, takeArrived());
   }
   arrived = live.length === 0 ? null : live;
   return ops.op_capability_open(packed, objects);
+}
+
+function addAll(list, stubs) {
+  if (stubs === null) return;
+  for (let i = 0; i < stubs.length; i++) ArrayPrototypePush(list, stubs[i]);
 }
 
 /** @returns {any[] | null} The live stubs among what was unpacked last. */
@@ -120,22 +147,34 @@ export function isStub(value) {
 }
 
 /**
- * Copies arguments, with handles in place of what they refer to. What has no copy stays as it
- * is, and cloning the result says what is wrong with it.
+ * Sends a copy of arguments, with handles in place of what they refer to. What has no copy stays
+ * as it is, and cloning the rest says what is wrong with it.
+ * @template T
  * @param {unknown} value
- * @returns {unknown}
+ * @param {(copy: unknown) => T} send
+ * @returns {T}
  */
-export function pack(value) {
-  return packed(value, { seen: new SafeMap(), use: ARGUMENT });
+export function pack(value, send) {
+  return packAs(ARGUMENT, value, send);
 }
 
-/**
- * As `pack`, for a result.
- * @param {unknown} value
- * @param {any[]} moved Gets the stubs that belong to the receiver from now on (RPC-22).
- */
-export function packResult(value, moved) {
-  return packed(value, { seen: new SafeMap(), use: RESULT, moved });
+/** As `pack`, for a result: the stubs in it belong to the receiver from now on (RPC-22). */
+export function packResult(value, send) {
+  return packAs(RESULT, value, send);
+}
+
+function packAs(use, value, send) {
+  const state = { seen: new SafeMap(), use, lent: [], moved: [] };
+  let sent;
+  try {
+    sent = send(packed(value, state));
+  } catch (error) {
+    // What was lent for nothing must not wait for the garbage collector.
+    for (let i = 0; i < state.lent.length; i++) ops.op_capability_drop(state.lent[i]);
+    throw error;
+  }
+  for (let i = 0; i < state.moved.length; i++) state.moved[i]();
+  return sent;
 }
 
 function packed(value, state) {
@@ -148,7 +187,15 @@ function packed(value, state) {
     MapPrototypeSet(seen, value, handle);
     return handle;
   }
-  return core.isProxy(value) ? value : packedContainer(value, state);
+  if (core.isProxy(value)) return value;
+  const copy = packedContainer(value, state);
+  if (copy !== value) return copy;
+  // What is neither a container nor a reference may be an object of the platform.
+  const made = encode(value, state.use === LASTING);
+  if (made === null) return value;
+  ArrayPrototypePush(state.lent, made);
+  MapPrototypeSet(seen, value, made);
+  return made;
 }
 
 function packedContainer(value, state) {
@@ -203,7 +250,10 @@ function referenceOf(value, state) {
     if (typeof value === "function") return null;
     throw domException("Remote RPC references can only be serialized for RPC.", "DataCloneError");
   }
-  return lend(state.use === ARGUMENT ? ownCopy(value) : value);
+  const isResult = state.use === RESULT;
+  const lent = lend(isResult ? value : ownCopy(value), isResult);
+  ArrayPrototypePush(state.lent, lent);
+  return lent;
 }
 
 function ofStub(reference, { use, moved }) {
@@ -215,7 +265,7 @@ function ofStub(reference, { use, moved }) {
         "DataCloneError",
       );
     }
-    if (use === RESULT) ArrayPrototypePush(moved, { [SymbolDispose]: reference.dispose });
+    if (use === RESULT) ArrayPrototypePush(moved, reference.dispose);
   }
   return ops.op_capability_of_stub(reference.native());
 }

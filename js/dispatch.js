@@ -2,19 +2,21 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { runAlarm } from "ext:beryl/alarms.js";
-import { actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
+import { actorHex, actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
 import { packResult, takeArrived, unpack } from "ext:beryl/capability.js";
+import { answered } from "ext:beryl/context.js";
 import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { environment } from "ext:beryl/env.js";
 import { forgetHolds, survey } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
-import { borrowed, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
+import { borrowed, forgetLent, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
-import { setCurrentEvent, settle } from "ext:beryl/pending.js";
+import { currentActor, setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
 import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
 import { disposeAll } from "ext:beryl/rpc_stub.js";
+import { thrownClone } from "ext:beryl/rpc_values.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
@@ -74,6 +76,7 @@ export function dispatch(kind, a, b) {
     case FORGET:
       forgetHolds(a);
       forgetTimers(a);
+      forgetLent(a);
       return forgetActor(a);
     case INVOKE:
       return takeInvoke(a, b);
@@ -102,9 +105,13 @@ function takeFetch(event, actor) {
     result = isStateless(actor) ? fetchStateless(event, actor) : fetchActor(event, actor);
     // The promise of a call is a function.
     if (typeof result === "function") result = PromiseResolve(result);
-    if (!core.isPromise(result)) return sendResponse(event, result);
+    if (!core.isPromise(result)) {
+      sendResponse(event, result);
+      return answered(event);
+    }
   } catch (error) {
-    return fail(event, error);
+    fail(event, error);
+    return answered(event);
   }
   PromisePrototypeThen(
     result,
@@ -114,8 +121,12 @@ function takeFetch(event, actor) {
       } catch (error) {
         fail(event, error);
       }
+      answered(event);
     },
-    (error) => fail(event, error),
+    (error) => {
+      fail(event, error);
+      answered(event);
+    },
   );
 }
 
@@ -198,56 +209,71 @@ function takeCall(event, actor) {
     }
   } catch (error) {
     fail(event, error);
-    return disposeAll(stubs);
+    return over(event, stubs);
   }
-  answerLater(event, result, stubs);
+  answerLater({ event, context: event, actor }, result, stubs);
 }
 
 /** A call through a path, or of something that was lent. */
 function takeInvoke(event, actor) {
   enter(event, actor);
+  let context = event;
   let result;
   let stubs = null;
   try {
     const { 0: target, 1: path, 2: plain, 3: packed } = ops.op_dispatch_invoke(event);
+    const lent = target === 0 ? null : borrowed(target);
+    if (lent !== null && lent.event !== 0) {
+      context = lent.event;
+      enter(context, actor);
+    }
     let args = plain;
     if (packed !== undefined) {
       args = unpack(packed);
       stubs = takeArrived();
     }
-    if (target !== 0) {
-      result = invoke(borrowed(target), path, args);
-    } else if (isStateless(actor)) {
-      const { 0: name, 1: props } = entryOf(event, actor);
-      const { handler, ctx } = entrypoint(name, props);
-      result = invokeEntry(handler, path, args, { env: environment(), ctx });
-    } else {
-      result = invokeEntry(actorOf(actor).instance, path, args, null);
-    }
+    result = lent === null ? invokeOwn(event, actor, path, args) : invoke(lent.target, path, args);
   } catch (error) {
     fail(event, error);
-    return disposeAll(stubs);
+    return over(event, stubs);
   }
-  answerLater(event, result, stubs);
+  answerLater({ event, context, actor }, result, stubs);
+}
+
+/** A call through a path that begins at an entrypoint or an actor. */
+function invokeOwn(event, actor, path, args) {
+  if (!isStateless(actor)) return invokeEntry(actorOf(actor).instance, path, args, null);
+  const { 0: name, 1: props } = entryOf(event, actor);
+  const { handler, ctx } = entrypoint(name, props);
+  return invokeEntry(handler, path, args, { env: environment(), ctx });
 }
 
 /** Answers a call once its result is known; then the stubs among its arguments are over. */
-function answerLater(event, result, stubs) {
+function answerLater({ event, context, actor }, result, stubs) {
   PromisePrototypeThen(
     PromiseResolve(result),
     (value) => {
+      // Another event may have settled the result.
+      enter(context, actor);
       try {
         answerCall(event, value);
       } catch (error) {
         fail(event, error);
       }
-      disposeAll(stubs);
+      over(event, stubs);
     },
     (error) => {
+      enter(context, actor);
       fail(event, error);
-      disposeAll(stubs);
+      over(event, stubs);
     },
   );
+}
+
+/** A call is answered: what came with it is over, and so is its event. */
+function over(event, stubs) {
+  disposeAll(stubs);
+  answered(event);
 }
 
 function answerCall(event, value) {
@@ -255,13 +281,12 @@ function answerCall(event, value) {
     !isTarget(value) && typeof value[SymbolDispose] === "function";
   const disposer = hasDisposer ? lendDisposer(value) : undefined;
   if (!hasDisposer && ops.op_dispatch_return(event, value, undefined, false)) return;
-  const moved = [];
-  ops.op_dispatch_return(event, packResult(value, moved), disposer, true);
-  disposeAll(moved);
+  packResult(value, (copy) => ops.op_dispatch_return(event, copy, disposer, true));
 }
 
 /** Answers an event with what its handler threw. */
 function fail(event, error) {
   const { name, message, stack, code, isRemote } = errorParts(error);
-  ops.op_dispatch_fail(event, name, message, stack, code, isRemote);
+  const value = thrownClone(error, actorHex(currentActor()));
+  ops.op_dispatch_fail(event, name, message, stack, code, isRemote, value);
 }

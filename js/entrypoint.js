@@ -1,8 +1,11 @@
 // WorkerEntrypoint and RpcTarget, and the context that stateless handlers get.
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
+import { holdEvent, releaseEvent } from "ext:beryl/context.js";
 import { holdUntil } from "ext:beryl/eviction.js";
+
+const { PromisePrototypeThen, PromiseResolve } = primordials;
 
 export class WorkerEntrypoint {
   /**
@@ -42,6 +45,10 @@ export class ExecutionContext {
   waitUntil(promise) {
     void this.#props;
     holdUntil(promise, 0, reportUncaught);
+    const event = holdEvent();
+    if (event === 0) return;
+    const ended = () => releaseEvent(event);
+    PromisePrototypeThen(PromiseResolve(promise), ended, ended);
   }
 
   passThroughOnException() {

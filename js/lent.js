@@ -2,17 +2,22 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
+import { holdForLoan, releaseEvent } from "ext:beryl/context.js";
 import { RpcTarget } from "ext:beryl/entrypoint.js";
-import { currentActor } from "ext:beryl/pending.js";
+import { hold, release } from "ext:beryl/eviction.js";
+import { currentActor, currentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const {
-  Error, FunctionPrototypeCall, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet,
-  ObjectGetPrototypeOf, ObjectPrototype, ObjectPrototypeIsPrototypeOf, PromisePrototypeThen,
-  SafeMap, SymbolDispose,
+  Error, FunctionPrototypeCall, MapPrototypeDelete, MapPrototypeForEach, MapPrototypeGet,
+  MapPrototypeSet, ObjectGetPrototypeOf, ObjectPrototype, ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen, SafeMap, SymbolDispose,
 } = primordials;
 
-/** @type {Map<number, any>} */
+/**
+ * With the event in whose context it is called, and the one that is not over before it is back.
+ * @type {Map<number, {target: any, actor: number, event: number, held: number}>}
+ */
 const lent = new SafeMap();
 let lastNumber = 0;
 
@@ -30,34 +35,57 @@ export function isTarget(value) {
 
 /**
  * @param {object | Function} target
+ * @param {boolean} isResult Whether the call that gives it away lasts until it is back.
  * @returns {object} The handle of a capability.
  */
-export function lend(target) {
+export function lend(target, isResult = false) {
   do {
     lastNumber = (lastNumber + 1) >>> 0;
   } while (lastNumber === 0 || MapPrototypeGet(lent, lastNumber) !== undefined);
-  MapPrototypeSet(lent, lastNumber, target);
-  return ops.op_capability_lend(lastNumber, currentActor());
+  const actor = currentActor();
+  const event = actor === 0 ? currentEvent() : 0;
+  const held = isResult ? holdForLoan() : 0;
+  MapPrototypeSet(lent, lastNumber, { target, actor, event, held });
+  // Who holds an object holds its actor in memory.
+  if (actor !== 0) hold(actor);
+  return ops.op_capability_lend(lastNumber, actor);
 }
 
 /** Lends nothing but the disposer of a result (RPC-20). */
 export function lendDisposer(value) {
-  return lend({ __proto__: null, [SymbolDispose]: () => value[SymbolDispose]() });
+  return lend({ __proto__: null, [SymbolDispose]: () => value[SymbolDispose]() }, true);
 }
 
-/** @param {number} number */
+/**
+ * @param {number} number
+ * @returns {{target: any, event: number}}
+ */
 export function borrowed(number) {
-  const target = MapPrototypeGet(lent, number);
-  if (target === undefined) throw new Error("The object of this call is gone.");
-  return target;
+  const entry = MapPrototypeGet(lent, number);
+  if (entry === undefined) throw new Error("The object of this call is gone.");
+  return entry;
 }
 
 /** Nobody holds it any longer: its disposer runs, and its failure is nobody else's (RPC-24). */
 export function returned(number) {
-  const target = MapPrototypeGet(lent, number);
+  const entry = MapPrototypeGet(lent, number);
+  if (entry === undefined) return;
   MapPrototypeDelete(lent, number);
+  runDisposer(entry.target);
+  if (entry.held !== 0) releaseEvent(entry.held);
+  if (entry.actor !== 0) release(entry.actor);
+}
+
+/** An actor is gone, and what it lent with it. @param {number} gone */
+export function forgetLent(gone) {
+  MapPrototypeForEach(lent, ({ actor }, number) => {
+    if (actor === gone) MapPrototypeDelete(lent, number);
+  });
+}
+
+function runDisposer(target) {
   try {
-    const dispose = target?.[SymbolDispose];
+    const dispose = target[SymbolDispose];
     if (typeof dispose !== "function") return;
     const result = FunctionPrototypeCall(dispose, target);
     if (core.isPromise(result)) PromisePrototypeThen(result, undefined, reportUncaught);

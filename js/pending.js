@@ -7,6 +7,8 @@ const { ops } = core;
 
 /** The form of a value that has capabilities; as `worker::event::SettledForm`. */
 const PACKED = 1;
+/** The form of what another worker threw. */
+const THROWN = 2;
 const {
   MapPrototypeDelete,
   MapPrototypeForEach,
@@ -61,7 +63,7 @@ export function abandon(slot, reason) {
 /**
  * Takes from Rust what a slot is settled with.
  * @param {number} slot
- * @param {number} form 1 if it is to be unpacked.
+ * @param {number} form One of the forms below, or 0.
  */
 export function settle(slot, form) {
   const wait = MapPrototypeGet(waits, slot);
@@ -73,6 +75,7 @@ export function settle(slot, form) {
   try {
     value = ops.op_pending_take(slot);
     if (form === PACKED) value = unpack(value);
+    if (form === THROWN) throw thrownValue(unpack(value));
     if (wait.wrap !== undefined) value = wait.wrap(value);
   } catch (error) {
     markRemote(error);
@@ -88,6 +91,11 @@ function drop(slot) {
   } catch {
     // It failed, which nobody wants to know either.
   }
+}
+
+function thrownValue({ 0: error, 1: id }) {
+  if (id !== undefined) error.durableObjectId ??= id;
+  return error;
 }
 
 /** Errors of other workers say so (DO-38). @param {any} error */

@@ -2,8 +2,9 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
-  answerProbe, kProbe, LIVE, pack, registerMaker, takeArrived,
+  answerProbe, kProbe, LIVE, pack, registerMaker, stubHandle, takeArrived,
 } from "ext:beryl/capability.js";
+import { adopt, letGo } from "ext:beryl/context.js";
 import { lend, lendable } from "ext:beryl/lent.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
 import { callable, makePromise, makeProperty, Traps } from "ext:beryl/rpc_promise.js";
@@ -13,6 +14,11 @@ const {
   Error, ObjectPrototype, PromiseReject, Proxy, ReflectDefineProperty, ReflectGet, SymbolDispose,
   SymbolToStringTag, TypeError,
 } = primordials;
+
+const OTHER_REQUEST = "Cannot perform I/O on behalf of a different request. I/O objects (such as " +
+  "streams, request/response bodies, and others) created in the context of one request handler " +
+  "cannot be accessed from a different request's handler. This is a limitation of Cloudflare " +
+  "Workers which allows us to improve overall performance. (I/O type: JsRpcStub)";
 
 export class RpcStub {
   /** @param {object | Function} target A plain object, a function or an RpcTarget. */
@@ -36,9 +42,11 @@ export class RpcStub {
 }
 
 class LiveTraps extends Traps {
-  constructor(handle) {
+  constructor(handle, isTied) {
     super();
     this.handle = handle;
+    this.event = isTied ? adopt(this) : 0;
+    this.isLost = false;
   }
 
   apply(_target, _receiver, args) {
@@ -68,6 +76,7 @@ class LiveTraps extends Traps {
   }
 
   native() {
+    if (this.isLost) throw new Error(OTHER_REQUEST);
     if (this.handle === null) throw new Error("RPC stub used after being disposed.");
     return this.handle;
   }
@@ -82,16 +91,32 @@ class LiveTraps extends Traps {
 
   dispose() {
     if (this.handle === null) return;
+    if (this.event !== 0) letGo(this.event, this);
     ops.op_stub_dispose(this.handle);
     this.handle = null;
   }
+
+  /** Its event is over. */
+  lose() {
+    this.event = 0;
+    this.dispose();
+    this.isLost = true;
+  }
 }
 
-function makeLiveStub(handle) {
-  return new Proxy(callable, new LiveTraps(handle));
+function makeLiveStub(handle, isTied = true) {
+  return new Proxy(callable, new LiveTraps(handle, isTied));
 }
 
-registerMaker(LIVE, makeLiveStub);
+registerMaker(LIVE, (handle) => makeLiveStub(handle));
+
+/**
+ * A duplicate that outlives the event.
+ * @param {any} stub A live stub.
+ */
+export function kept(stub) {
+  return makeLiveStub(ops.op_stub_dup(stubHandle(stub)), false);
+}
 
 /**
  * Sends a call; what is wrong with it fails as a promise too (RPC-3).
@@ -107,10 +132,10 @@ export function call(native, path, args) {
     if (path.length === 1) {
       const { 0: method } = path;
       if (!ops.op_stub_call(handle, slot, method, args, false)) {
-        ops.op_stub_call(handle, slot, method, pack(args), true);
+        pack(args, (copy) => ops.op_stub_call(handle, slot, method, copy, true));
       }
     } else if (!ops.op_stub_call_path(handle, slot, path, args, false)) {
-      ops.op_stub_call_path(handle, slot, path, pack(args), true);
+      pack(args, (copy) => ops.op_stub_call_path(handle, slot, path, copy, true));
     }
     return promiseOf(slot, resultOf);
   } catch (error) {

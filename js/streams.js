@@ -4,6 +4,7 @@
 // before a stream is really needed.
 
 import { core, primordials } from "ext:core/mod.js";
+import { holdEvent, releaseEvent } from "ext:beryl/context.js";
 import { hold, release } from "ext:beryl/eviction.js";
 import { close, currentActor, open, promiseOf } from "ext:beryl/pending.js";
 import { load } from "ext:beryl/web.js";
@@ -121,6 +122,7 @@ export function pump(stream) {
 async function feed(stream, writer) {
   const actor = currentActor();
   hold(actor);
+  const event = holdEvent();
   const reader = classes().acquireReadableStreamDefaultReader(stream);
   try {
     for (;;) {
@@ -139,6 +141,7 @@ async function feed(stream, writer) {
     else await promiseOf(slot);
   } finally {
     release(actor);
+    releaseEvent(event);
   }
 }
 

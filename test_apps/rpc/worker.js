@@ -118,7 +118,9 @@ async function outcome(run) {
     const value = await run();
     return value === undefined ? "undefined" : value;
   } catch (error) {
-    return error instanceof Error ? described(error) : `thrown ${JSON.stringify(error)}`;
+    if (error instanceof Error) return described(error);
+    const durableObjectId = typeof error.durableObjectId;
+    return `thrown ${JSON.stringify({ ...error, durableObjectId })}`;
   }
 }
 

@@ -10,7 +10,7 @@ const config :Workerd.Config = (
 
 const mainWorker :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],
-  compatibilityDate = "2026-04-01",
+  compatibilityDate = "2026-11-01",
   durableObjectNamespaces = [
     (className = "Server", uniqueKey = "rpc-server", enableSql = true),
   ],

@@ -14,9 +14,11 @@ use worker::capability::{Arrived, Capability};
 use worker::entrypoint::Serialized;
 use worker::error::Error;
 
+use crate::body::BodyHandle;
 use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::facets::ClassHandle;
+use crate::response::body_of;
 use crate::serialize::{Packing, deserialize, deserialize_with, serialized};
 use crate::stub::{self, StubHandle};
 
@@ -44,6 +46,11 @@ pub struct SerializedHandle {
 impl SerializedHandle {
     pub(crate) fn new(value: Serialized) -> SerializedHandle {
         SerializedHandle { value: RefCell::new(value) }
+    }
+
+    /// The value; the handle is empty from then on, and keeps nothing alive.
+    fn take(&self) -> Serialized {
+        self.value.replace(Serialized::plain(Bytes::new()))
     }
 
     /// The value; the handle keeps it.
@@ -88,6 +95,26 @@ pub fn op_capability_of_class<'s>(
     handle(scope, class.class.capability())
 }
 
+/// The capability of a stream: of a string, a `Uint8Array` or a body handle.
+#[op2]
+pub fn op_capability_of_body<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    content: v8::Local<'s, v8::Value>,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    let body = body_of(scope, content).ok_or_else(|| Error::bug("a stream of nothing"))?;
+    handle(scope, Ok(Capability::of_body(body)))
+}
+
+/// The capability of an object that was taken apart into `parts`.
+#[op2]
+pub fn op_capability_of_value<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    kind: u32,
+    #[cppgc] parts: &SerializedHandle,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    handle(scope, Ok(Capability::Value(kind, Box::new(parts.take()))))
+}
+
 /// Lends an object or function to others, in the name of actor `actor` or, for 0, of none. When
 /// nobody holds it any longer, dispatch hears of its number.
 #[op2]
@@ -100,6 +127,12 @@ pub fn op_capability_lend<'s>(
     let loan = instance(state).lend(number, actor);
     let capability = RefCell::new(Some(Capability::Live(Arc::new(loan))));
     cppgc::make_cppgc_object(scope, CapabilityHandle { capability })
+}
+
+/// Gives a capability up that was not sent; one that was is no error.
+#[op2(fast)]
+pub fn op_capability_drop(#[cppgc] handle: &CapabilityHandle) {
+    handle.capability.take();
 }
 
 /// Clones a value: a handle of the clone, or null if it must be packed first.
@@ -125,7 +158,9 @@ pub fn op_capability_stub<'s>(
     match handle.take()?.arrive(instance(state).shard()) {
         Arrived::Live(target) => Ok(stub::handle(scope, Rc::new(target))),
         Arrived::Entrypoint(target) => Ok(stub::handle(scope, target)),
-        Arrived::Class(_) => Err(Error::bug("a stub of a class").into()),
+        Arrived::Class(_) | Arrived::Body(_) | Arrived::Value(..) => {
+            Err(Error::bug("a stub of what is none").into())
+        }
     }
 }
 
@@ -145,6 +180,13 @@ pub fn op_capability_list<'s>(
                 (CLASS, cppgc::make_cppgc_object(scope, ClassHandle { class }))
             }
             Arrived::Live(target) => (LIVE, stub::handle(scope, Rc::new(target))),
+            Arrived::Body(body) => (BODY, cppgc::make_cppgc_object(scope, BodyHandle::new(body))),
+            Arrived::Value(kind, parts) => {
+                let kind = v8::Integer::new_from_unsigned(scope, kind).into();
+                let parts = SerializedHandle::new(parts);
+                let parts = cppgc::make_cppgc_object(scope, parts).into();
+                (VALUE, v8::Array::new_with_elements(scope, &[kind, parts]).into())
+            }
         };
         list.push(v8::Integer::new(scope, kind).into());
         list.push(object.into());
@@ -160,7 +202,7 @@ pub fn op_capability_open<'s>(
     objects: v8::Local<'s, v8::Array>,
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
     // What JavaScript made of the capabilities is all that keeps them from now on.
-    let value = packed.value.replace(Serialized::plain(Bytes::new()));
+    let value = packed.take();
     deserialize_with(scope, &value.bytes, objects)
 }
 
@@ -192,3 +234,5 @@ fn handle<'s>(
 const ENTRYPOINT: i32 = 0;
 const CLASS: i32 = 1;
 const LIVE: i32 = 2;
+const BODY: i32 = 3;
+const VALUE: i32 = 4;

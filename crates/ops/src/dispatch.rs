@@ -7,7 +7,7 @@ use deno_core::{OpState, op2, v8};
 use worker::error::{Error, Thrown};
 use worker::instance::{Instance, LogLevel};
 
-use crate::capability::{CapabilityHandle, received};
+use crate::capability::{CapabilityHandle, SerializedHandle, received};
 use crate::error::JsError;
 use crate::request::v8_text;
 use crate::serialize::{Packing, serialized};
@@ -91,9 +91,20 @@ pub fn op_dispatch_return(
     Ok(true)
 }
 
+/// What kind of event runs under a number: 0 none any longer, 1 an RPC call, 2 another.
+#[op2(fast)]
+pub fn op_dispatch_kind(state: &mut OpState, event: u32) -> u32 {
+    match instance(state).is_call(event) {
+        None => 0,
+        Some(true) => 1,
+        Some(false) => 2,
+    }
+}
+
 /// Answers any event with what its handler threw. An error that another worker threw was
 /// logged there.
-#[op2(fast)]
+#[op2(nofast)]
+#[allow(clippy::too_many_arguments)]
 pub fn op_dispatch_fail(
     state: &mut OpState,
     event: u32,
@@ -102,13 +113,15 @@ pub fn op_dispatch_fail(
     #[string] stack: String,
     #[string] code: &str,
     is_remote: bool,
+    #[cppgc] value: Option<&SerializedHandle>,
 ) {
     let instance = instance(state);
     if !is_remote {
         let text = if stack.is_empty() { format!("{name}: {message}") } else { stack.clone() };
         instance.log(event, LogLevel::Error, format!("Uncaught {text}"));
     }
-    let thrown = Thrown { stack: Some(stack), ..Thrown::new(name, message) };
+    let value = value.map(SerializedHandle::value);
+    let thrown = Thrown { stack: Some(stack), value, ..Thrown::new(name, message) };
     instance.fail(event, Error::AppThrew(thrown.caused_by(code).into()));
 }
 

@@ -9,6 +9,7 @@ mod alarms;
 mod body;
 mod bookmarks;
 mod capability;
+mod clone_format;
 mod console;
 mod crypto;
 mod dispatch;
@@ -60,8 +61,11 @@ deno_core::extension!(
         body::op_body_fail,
         capability::op_capability_of_stub,
         capability::op_capability_of_class,
+        capability::op_capability_of_body,
+        capability::op_capability_of_value,
         capability::op_capability_lend,
         capability::op_capability_stub,
+        capability::op_capability_drop,
         capability::op_capability_clone,
         capability::op_capability_list,
         capability::op_capability_open,
@@ -75,6 +79,7 @@ deno_core::extension!(
         dispatch::op_dispatch_call,
         dispatch::op_dispatch_invoke,
         dispatch::op_dispatch_return,
+        dispatch::op_dispatch_kind,
         dispatch::op_dispatch_fail,
         dispatch::op_dispatch_constructed,
         eviction::op_eviction_hold,
@@ -143,6 +148,7 @@ deno_core::extension!(
         "bookmarks.js",
         "capability.js",
         "console.js",
+        "context.js",
         "crypto.js",
         "dispatch.js",
         "entrypoint.js",
@@ -166,6 +172,7 @@ deno_core::extension!(
         "rpc.js",
         "rpc_promise.js",
         "rpc_stub.js",
+        "rpc_values.js",
         "search_params.js",
         "sql.js",
         "storage.js",

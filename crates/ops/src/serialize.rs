@@ -15,6 +15,7 @@ use worker::error::Error;
 use worker::limits::RPC_BYTES_MAX;
 
 use crate::capability::CapabilityHandle;
+use crate::clone_format;
 use crate::error::JsError;
 
 /// What becomes of an instance of a class.
@@ -125,8 +126,9 @@ pub fn serialized(
 ) -> Result<Option<Serialized>, JsError> {
     let value = match packing {
         Packing::Plain => match serialize(scope, value, Instances::Refuse) {
-            Ok(bytes) => Serialized::plain(bytes),
-            Err(_) => return Ok(None),
+            // V8 clones errors, with their stacks and without their properties.
+            Ok(bytes) if !clone_format::may_have_error(&bytes) => Serialized::plain(bytes),
+            _ => return Ok(None),
         },
         Packing::Packed => serialize_packed(scope, value)?,
     };

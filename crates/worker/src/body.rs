@@ -72,6 +72,18 @@ impl Body {
         (BodyWriter { chunks: sender }, Body::Stream(BodyStream::new(chunks, None)))
     }
 
+    /// The same body; a failure of its source is told as `error`.
+    #[must_use]
+    pub fn fail_with(self, error: BodyError) -> Body {
+        match self {
+            Body::Stream(BodyStream { chunks, length }) => {
+                let chunks = chunks.map(move |chunk| chunk.map_err(|_| error.clone()));
+                Body::Stream(BodyStream::new(chunks, length))
+            }
+            body => body,
+        }
+    }
+
     /// The length in bytes where it is known before reading.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
@@ -107,6 +119,12 @@ impl Body {
                 None => return Ok(whole.freeze()),
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("length", &self.length()).finish_non_exhaustive()
     }
 }
 

@@ -5,9 +5,10 @@
 //! handle of that shard. Having one is the permission to use it: none can be made of bytes.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::actor_id::ActorId;
+use crate::body::{Body, BodyError};
 use crate::entrypoint::{Entrypoint, Serialized};
 use crate::event::Entry;
 use crate::facet::ActorClass;
@@ -37,6 +38,11 @@ pub enum Capability {
     },
     /// A function or an object of a running isolate.
     Live(Arc<Loan>),
+    /// A stream of bytes, for its first taker.
+    Body(Arc<Mutex<Option<Body>>>),
+    /// An object that was taken apart: what it was, by a number of the isolates' own, and its
+    /// parts.
+    Value(u32, Box<Serialized>),
 }
 
 /// A capability that arrived on a shard.
@@ -47,9 +53,21 @@ pub enum Arrived {
     Class(ActorClass),
     /// A live object.
     Live(LiveStub),
+    /// A stream.
+    Body(Body),
+    /// The parts of an object, and what it was.
+    Value(u32, Serialized),
 }
 
 impl Capability {
+    /// A stream of bytes. If its source fails, the receiver learns that it ended too early, in
+    /// the platform's words (RPC-13).
+    #[must_use]
+    pub fn of_body(body: Body) -> Capability {
+        let body = body.fail_with(BodyError::Failed(ENDED_EARLY.into()));
+        Capability::Body(Arc::new(Mutex::new(Some(body))))
+    }
+
     /// Makes it usable on a shard.
     #[must_use]
     pub fn arrive(&self, shard: &Rc<Shard>) -> Arrived {
@@ -70,6 +88,11 @@ impl Capability {
             Capability::Live(loan) => {
                 Arrived::Live(LiveStub::new(Rc::clone(shard), Arc::clone(loan)))
             }
+            Capability::Body(body) => {
+                let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Arrived::Body(body.unwrap_or_default())
+            }
+            Capability::Value(kind, parts) => Arrived::Value(*kind, (**parts).clone()),
         }
     }
 }
@@ -88,6 +111,8 @@ impl ActorClass {
         }
     }
 }
+
+const ENDED_EARLY: &str = "ReadableStream received over RPC disconnected prematurely.";
 
 /// Why entrypoints and classes of dynamic workers stay where they are (WL-29).
 pub(crate) const OF_DYNAMIC_WORKER: &str = "Entrypoints to dynamically-loaded workers cannot be \

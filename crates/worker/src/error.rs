@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::entrypoint::Serialized;
 use isolate::Condemned;
 pub use isolate::{SourcePosition, StartError, StartStage};
 
@@ -70,6 +71,8 @@ pub struct Thrown {
     pub stack: Option<String>,
     /// The stable code of the error behind it, where a worker only passed it on.
     pub code: Option<&'static str>,
+    /// What was thrown itself, alone in an array, where it has a clone.
+    pub value: Option<Serialized>,
 }
 
 impl Error {

@@ -127,6 +127,8 @@ pub enum SettledForm {
     Plain = 0,
     /// A value with capabilities, which JavaScript must unpack.
     Packed = 1,
+    /// What another worker threw, alone in an array, to be unpacked.
+    Thrown = 2,
 }
 
 /// A call of the isolate's dispatch function. The numbers are the protocol with the

@@ -21,7 +21,6 @@ use crate::error::Error;
 use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
 use crate::event_table::{EVENTS_MAX, EventTable};
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
-use crate::live::Loan;
 use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
@@ -45,7 +44,7 @@ pub struct Instance {
     /// Promises that wait for something outside of the isolate.
     deferred: Cell<usize>,
     /// Objects that others hold.
-    lent: Cell<usize>,
+    pub(crate) lent: Cell<usize>,
     /// What is held by `waitUntil()` and open streams.
     pub(crate) held: Cell<i32>,
     /// The dynamic worker it runs, if it is one.
@@ -317,27 +316,17 @@ impl Instance {
         self.events.borrow().request(event)
     }
 
+    /// Whether an event that is not answered yet is an RPC call; `None` for one that is.
+    #[must_use]
+    pub fn is_call(&self, event: u32) -> Option<bool> {
+        let events = self.events.borrow();
+        events.find(event).map(|event| matches!(event.kind, EventKind::Call(..)))
+    }
+
     /// The stateless entrypoint an event is for.
     #[must_use]
     pub fn entry(&self, event: u32) -> Option<Entry> {
         Some(self.events.borrow().find(event)?.entry.clone())
-    }
-
-    /// Lends an object to others under a number that the isolate chose, in the name of actor
-    /// `actor` or, for 0, of none.
-    #[must_use]
-    pub fn lend(&self, number: u32, actor: u32) -> Loan {
-        self.lent.set(self.lent.get() + 1);
-        // Nothing can be lent while the worker starts; 0 is the id of none.
-        let worker = self.worker().map_or(0, |worker| worker.id());
-        let token = self.actor(actor).map_or(0, |actor| actor.token());
-        Loan::new(&self.shard, worker, token, number)
-    }
-
-    /// Nobody holds an object any longer.
-    pub(crate) fn returned(&self, number: u32) {
-        self.lent.set(self.lent.get().saturating_sub(1));
-        self.queue(Delivery::Returned(number));
     }
 
     /// Settles a `fetch` event.
@@ -406,6 +395,7 @@ impl Instance {
     pub fn settle(&self, slot: u32, result: Result<Payload, Error>) {
         let form = match &result {
             Ok(Payload::Serialized(value)) if !value.is_plain() => SettledForm::Packed,
+            Err(Error::AppThrew(thrown)) if thrown.value.is_some() => SettledForm::Thrown,
             _ => SettledForm::Plain,
         };
         self.settled.borrow_mut().insert(slot, result);

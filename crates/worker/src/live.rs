@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crate::capability::Capability;
 use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use crate::error::Error;
-use crate::event::{Entry, Event, EventKind};
+use crate::event::{Delivery, Entry, Event, EventKind};
+use crate::instance::Instance;
 use crate::message::{Request, Response};
 use crate::shard::Shard;
 use crate::stub::reply;
@@ -85,6 +86,25 @@ impl Entrypoint for LiveStub {
 
     fn capability(&self) -> Result<Capability, &'static str> {
         Ok(Capability::Live(Arc::clone(&self.loan)))
+    }
+}
+
+impl Instance {
+    /// Lends an object to others under a number that the isolate chose, in the name of actor
+    /// `actor` or, for 0, of none.
+    #[must_use]
+    pub fn lend(&self, number: u32, actor: u32) -> Loan {
+        self.lent.set(self.lent.get() + 1);
+        // Nothing can be lent while the worker starts; 0 is the id of none.
+        let worker = self.worker().map_or(0, |worker| worker.id());
+        let token = self.actor(actor).map_or(0, |actor| actor.token());
+        Loan::new(self.shard(), worker, token, number)
+    }
+
+    /// Nobody holds an object any longer.
+    pub(crate) fn returned(&self, number: u32) {
+        self.lent.set(self.lent.get().saturating_sub(1));
+        self.queue(Delivery::Returned(number));
     }
 }
 
