@@ -39,7 +39,7 @@ let arrived = null;
 /** @type {((handle: object) => object)[]} By kind. */
 const makers = [];
 
-/** @type {WeakMap<object, () => object>} Classes for facets, with their native handles. */
+/** Classes. @type {WeakMap<object, {handle: () => object, fixed: string | null}>} */
 const classes = new SafeWeakMap();
 
 /**
@@ -64,14 +64,18 @@ export function registerMaker(kind, maker) {
   makers[kind] = maker;
 }
 
-/** Lets `object` stand for a class. @param {() => object} handle */
-export function markClass(object, handle) {
-  WeakMapPrototypeSet(classes, object, handle);
+/**
+ * Lets `object` stand for a class.
+ * @param {() => object} handle
+ * @param {string | null} fixed The type of an object that cannot be sent.
+ */
+export function markClass(object, handle, fixed = null) {
+  WeakMapPrototypeSet(classes, object, { handle, fixed });
 }
 
 /** @returns {(() => object) | undefined} */
 export function classHandle(object) {
-  return WeakMapPrototypeGet(classes, object);
+  return WeakMapPrototypeGet(classes, object)?.handle;
 }
 
 /**
@@ -237,10 +241,10 @@ function referenceOf(value, state) {
   const isProxy = core.isProxy(value);
   const reference = isProxy ? probe(value) : null;
   if (reference !== null) return ofStub(reference, state);
-  const handle = classHandle(value);
-  if (handle !== undefined) {
-    if (typeof value === "function") throw noClone("LoopbackDurableObjectNamespace");
-    return ops.op_capability_of_class(handle());
+  const marked = WeakMapPrototypeGet(classes, value);
+  if (marked !== undefined) {
+    if (marked.fixed !== null) throw noClone(marked.fixed);
+    return ops.op_capability_of_class(marked.handle());
   }
   const isReference = typeof value === "function" || isTarget(value) ||
     (isProxy && lendable(value));
@@ -281,9 +285,8 @@ function ownCopy(value) {
 
 /** @param {string} type */
 function noClone(type) {
-  const text = `Could not serialize object of type "${type}". This type does not support ` +
-    "serialization.";
-  return domException(text, "DataCloneError");
+  const text = `Could not serialize object of type "${type}".`;
+  return domException(`${text} This type does not support serialization.`, "DataCloneError");
 }
 
 function probe(value) {

@@ -57,7 +57,7 @@ function makeLoopbacks() {
     const name = names[i];
     const value = exported[name];
     if (isActorClass(value)) {
-      result[name] = hasNamespaces ? makeNamespace(name) : DurableObjectClass.own(name);
+      result[name] = hasNamespaces ? makeNamespace(name) : DurableObjectClass.loopback(name);
     } else if (isEntrypoint(value)) {
       result[name] = makeLoopback(name);
     }

@@ -10,6 +10,7 @@ import { errorParts } from "ext:beryl/thrown.js";
 const { ops } = core;
 const {
   FunctionPrototypeCall,
+  ObjectSetPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
   String,
@@ -24,7 +25,7 @@ export class DurableObjectClass {
     if (internal !== kInternal) throw new TypeError("Illegal constructor");
   }
 
-  /** A class that the worker itself exports; callable to give it props. */
+  /** A class that the worker itself exports, with props. */
   static own(name, props = undefined) {
     const clone = props === undefined ? undefined : cloneOf(props);
     return makeClass(() => ops.op_facets_own_class(name, clone));
@@ -38,7 +39,17 @@ export class DurableObjectClass {
 
   /** Lets a namespace stand for its class. */
   static mark(namespace, name) {
-    markClass(namespace, () => ops.op_facets_own_class(name, undefined));
+    const handle = () => ops.op_facets_own_class(name, undefined);
+    markClass(namespace, handle, "LoopbackDurableObjectNamespace");
+  }
+
+  /** A class that the worker itself exports; callable to give it props. */
+  static loopback(name) {
+    const call = (options) => DurableObjectClass.own(name, options?.props ?? {});
+    ObjectSetPrototypeOf(call, DurableObjectClass.prototype);
+    const handle = () => ops.op_facets_own_class(name, undefined);
+    markClass(call, handle, "LoopbackDurableObjectClass");
+    return call;
   }
 }
 

@@ -83,11 +83,15 @@ export default class extends WorkerEntrypoint {
 }
 export class Named extends WorkerEntrypoint { hi() { return "hi"; } }
 export class Inner extends DurableObject {
-  greet(who) { return this.env.SUPERVISOR.greet(who); }
+  greet(who) { return this.env.SUPERVISOR.greet(who + (this.ctx.props?.mark ?? "")); }
   add(n) { return this.env.COUNTER.add(n); }
   async own(text) {
     const facet = this.ctx.facets.get("inner", () => ({ class: this.env.CLASS }));
-    return await facet.note(text);
+    const own = this.ctx.facets.get("own", () => ({
+      class: this.ctx.exports.Inner({ props: { mark: "?" } }),
+    }));
+    const bare = this.ctx.facets.get("bare", () => ({ class: this.ctx.exports.Inner }));
+    return [await facet.note(text), await own.greet("own"), await bare.greet("bare")];
   }
 }
 const steps = {
@@ -105,6 +109,13 @@ const steps = {
     Object.prototype.toString.call(env.COUNTER)],
   pass: (env) => env.SUPERVISOR.useCounter(env.COUNTER, 4),
   nested: (env) => env.NESTED.viaProps("nested"),
+  "own loopback": (env, ctx) => env.SUPERVISOR.giveBack(ctx.exports.Named),
+  "own class": (env, ctx) => env.SUPERVISOR.giveBack(ctx.exports.Inner),
+  "own class called": (env, ctx) => env.SUPERVISOR.giveBack(ctx.exports.Inner({ props: {} })),
+  "own class kinds": (_env, ctx) => [
+    typeof ctx.exports.Inner, typeof ctx.exports.Inner({ props: {} }), typeof ctx.exports.Named,
+  ],
+  "given class": async (env) => typeof await env.SUPERVISOR.giveBack(env.CLASS),
 };
 `;
 
@@ -136,12 +147,14 @@ const routes = {
       }),
       list: [1, { stub }],
       map: new Map([["stub", stub]]),
+      CLASS: exports.Notes({ props: {} }),
       text: "text",
       date: new Date(0),
     }));
     const run = (name) => () => worker.getEntrypoint().run(name);
     const names = ["greet", "fetch", "props", "deep", "map", "same", "plain", "keys", "count",
-      "lost", "kind", "pass", "nested"];
+      "lost", "kind", "pass", "nested", "own loopback", "own class", "own class called",
+      "own class kinds", "given class"];
     return Object.fromEntries(names.map((name) => [name, run(name)]));
   },
 

@@ -45,6 +45,8 @@ pub struct Instance {
     deferred: Cell<usize>,
     /// Objects that others hold.
     pub(crate) lent: Cell<usize>,
+    /// Held by what waits to leave the worker, so that nothing overtakes it.
+    pub(crate) leaving: Rc<tokio::sync::Mutex<()>>,
     /// What is held by `waitUntil()` and open streams.
     pub(crate) held: Cell<i32>,
     /// The dynamic worker it runs, if it is one.
@@ -104,6 +106,7 @@ impl Instance {
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
             lent: Cell::new(0),
+            leaving: Rc::default(),
             held: Cell::new(0),
             loaded: OnceCell::new(),
         }

@@ -234,14 +234,20 @@ fn send<T: 'static>(
     start: impl FnOnce() -> Reply<T> + 'static,
     payload: fn(T) -> Payload,
 ) {
-    match instance.writes_durable() {
-        None => {
-            let reply = start();
-            instance.defer(slot, async move { reply.await.map(payload) });
-        }
-        Some(durable) => instance.defer(slot, async move {
-            durable.await?;
-            start().await.map(payload)
-        }),
+    let durable = instance.writes_durable();
+    let order = Rc::clone(&instance.leaving);
+    if durable.is_none() && order.try_lock().is_ok() {
+        let reply = start();
+        return instance.defer(slot, async move { reply.await.map(payload) });
     }
+    instance.defer(slot, async move {
+        // What comes after a call that waits leaves after it, even if it reveals nothing (RPC-16).
+        let turn = order.lock().await;
+        if let Some(durable) = durable {
+            durable.await?;
+        }
+        let reply = start();
+        drop(turn);
+        reply.await.map(payload)
+    });
 }
