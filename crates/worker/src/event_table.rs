@@ -21,12 +21,12 @@ impl EventTable {
         self.entries.len()
     }
 
-    /// Adds an event; gives its number. At most [`EVENTS_MAX`] may be in the table.
+    /// Adds an event; gives its number, never 0, which stands for none. At most [`EVENTS_MAX`] may be in the table.
     pub fn insert(&mut self, event: Event) -> u32 {
         if let Some(actor) = &event.actor {
             actor.usage.event_began();
         }
-        let generation = self.next_generation;
+        let generation = self.next_generation.max(1);
         self.next_generation = (generation + 1) % (1 << (32 - INDEX_BITS));
         let index = self.entries.insert((generation, event));
         (generation << INDEX_BITS) | u32::try_from(index).unwrap_or(0)
@@ -101,7 +101,7 @@ mod tests {
     fn the_number_of_an_event_that_is_over_reaches_no_other() {
         let mut table = EventTable::default();
         let first = table.insert(event());
-        assert!(table.remove(first).is_some());
+        assert!(first != 0 && table.remove(first).is_some());
         let second = table.insert(event());
         assert_ne!(first, second);
         assert!(table.find(first).is_none() && table.remove(first).is_none());
