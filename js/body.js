@@ -2,17 +2,16 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { close, open, promiseOf } from "ext:beryl/pending.js";
-import { unsupported } from "ext:beryl/errors.js";
+import { asBlob, checkFormType, formBody, readForm } from "ext:beryl/form_data.js";
 import { isSearchParams } from "ext:beryl/search_params.js";
 import * as streams from "ext:beryl/streams.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, ObjectPrototypeIsPrototypeOf,
-  PromiseReject, StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeToWellFormed,
-  Symbol, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
+  ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, StringPrototypeCharCodeAt,
+  StringPrototypeSlice, StringPrototypeToWellFormed, Symbol, TypeError,
+  TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
   Uint8Array,
 } = primordials;
 
@@ -160,9 +159,12 @@ export class Body {
     return new Blob([bytes], { type });
   }
 
-  /** @returns {Promise<never>} */
-  formData() {
-    return PromiseReject(unsupported("formData()"));
+  /** @returns {Promise<FormData>} */
+  async formData() {
+    this.#checkUnused();
+    const type = this.headers.get("content-type");
+    checkFormType(type);
+    return readForm(await bytesOf(this), type);
   }
 
   /** Asks Rust for the body if nobody has yet. @returns {number} The kind of content. */
@@ -250,15 +252,23 @@ export class Body {
       }
       if (streams.isStream(init)) return this.#adopt(init);
       const blob = asBlob(init);
-      if (blob !== null) {
-        this.#kind = STREAM;
-        this.#content = blob.stream();
-        return blob.type === "" ? null : blob.type;
+      if (blob !== null) return this.#extractBlob(blob);
+      const form = formBody(init);
+      if (form !== null) {
+        this.#extract(form.content);
+        return form.type;
       }
     }
     this.#kind = TEXT;
     this.#content = `${init}`;
     return typeof init === "object" && isSearchParams(init) ? FORM_TYPE : TEXT_TYPE;
+  }
+
+  #extractBlob(blob) {
+    this.#kind = STREAM;
+    this.#content = blob.stream();
+    streams.setLength(this.#content, blob.size);
+    return blob.type === "" ? null : blob.type;
   }
 
   #adopt(stream) {
@@ -280,14 +290,6 @@ export class Body {
 }
 
 const bytesOf = primordials.uncurryThis(Body.prototype.bytes);
-
-/** @returns {Blob | null} */
-function asBlob(value) {
-  const tag = value[SymbolToStringTag];
-  if (tag !== "Blob" && tag !== "File") return null;
-  const { BlobPrototype } = load("09_file.js");
-  return ObjectPrototypeIsPrototypeOf(BlobPrototype, value) ? value : null;
-}
 
 /** A byte order mark at the start is no part of the text. */
 function withoutMark(text) {

@@ -1,13 +1,13 @@
-// crypto: random values and identifiers; `subtle` only says that it is missing.
+// crypto: random values and identifiers; `subtle` and `DigestStream` are loaded at first use.
 
 import { core, primordials } from "ext:core/mod.js";
-import { domException, unsupported } from "ext:beryl/errors.js";
+import { domException } from "ext:beryl/errors.js";
 import { viewBytes } from "ext:beryl/streams.js";
+import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
   ArrayBufferIsView,
-  Proxy,
   Symbol,
   SymbolToStringTag,
   TypeError,
@@ -19,18 +19,9 @@ const {
 const RANDOM_BYTES_MAX = 65_536;
 const kInternal = Symbol("internal");
 
-/** @type {SubtleCrypto | null} */
-let subtle = null;
-
-/** Names what is missing at the first touch of any method. */
-export class SubtleCrypto {
-  constructor(token) {
-    if (token !== kInternal) throw new TypeError("Illegal constructor");
-  }
-
-  get [SymbolToStringTag]() {
-    return "SubtleCrypto";
-  }
+/** @returns {{SubtleCrypto: Function, subtle: SubtleCrypto}} */
+export function loadSubtle() {
+  return core.loadExtScript("ext:beryl/subtle_crypto.js");
 }
 
 export class Crypto {
@@ -67,15 +58,15 @@ export class Crypto {
     return ops.op_crypto_random_uuid();
   }
 
+  /** @returns {SubtleCrypto} */
   get subtle() {
-    subtle ??= new Proxy(new SubtleCrypto(kInternal), {
-      __proto__: null,
-      get(target, name) {
-        if (typeof name === "symbol" || name === "constructor") return target[name];
-        throw unsupported(`crypto.subtle.${name}()`);
-      },
-    });
-    return subtle;
+    return loadSubtle().subtle;
+  }
+
+  /** @returns {Function} The class of streams that hash what is written. */
+  get DigestStream() {
+    load("06_streams.js");
+    return core.loadExtScript("ext:beryl/digest_stream.js").DigestStream;
   }
 
   get [SymbolToStringTag]() {

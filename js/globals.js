@@ -4,9 +4,10 @@ import { core, primordials } from "ext:core/mod.js";
 import { atob, btoa } from "ext:beryl/base64.js";
 import { Body } from "ext:beryl/body.js";
 import { createConsole, reportUncaught } from "ext:beryl/console.js";
-import { createCrypto, Crypto, SubtleCrypto } from "ext:beryl/crypto.js";
+import { createCrypto, Crypto, loadSubtle } from "ext:beryl/crypto.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
+import { loadForms } from "ext:beryl/form_data.js";
 import { Headers } from "ext:beryl/headers.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
@@ -73,10 +74,7 @@ const MISSING = [
   "CacheStorage",
   "CryptoKey",
   "EventSource",
-  "FixedLengthStream",
-  "FormData",
   "HTMLRewriter",
-  "IdentityTransformStream",
   "WebSocket",
   "WebSocketPair",
   "WebSocketRequestResponsePair",
@@ -104,7 +102,10 @@ export function installGlobals() {
   define("Headers", Headers);
   define("Request", Request);
   define("Response", Response);
-  define("SubtleCrypto", SubtleCrypto);
+  defineLazy("FixedLengthStream", () => loadIdentityStreams().FixedLengthStream);
+  defineLazy("FormData", () => loadForms().FormData);
+  defineLazy("IdentityTransformStream", () => loadIdentityStreams().IdentityTransformStream);
+  defineLazy("SubtleCrypto", () => loadSubtle().SubtleCrypto);
   define("clearInterval", clearInterval);
   define("clearTimeout", clearTimeout);
   define("console", createConsole());
@@ -176,6 +177,11 @@ function structuredClone(value, options = undefined) {
     if (core.isArrayBuffer(item)) ArrayBufferPrototypeTransfer(item, 0);
   }
   return clone;
+}
+
+function loadIdentityStreams() {
+  load("06_streams.js");
+  return core.loadExtScript("ext:beryl/identity_streams.js");
 }
 
 let areMarked = false;

@@ -4,7 +4,9 @@ import { core, internals } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
+import { domException, unsupported } from "ext:beryl/errors.js";
 import { installGlobals } from "ext:beryl/globals.js";
+import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
@@ -25,6 +27,16 @@ internals.workersModule = () => ({
   WorkerEntrypoint,
   env: environment(),
 });
+
+// What scripts that are loaded later need of the modules here.
+internals.runtime = {
+  __proto__: null,
+  bytesOf,
+  domException,
+  setLength,
+  unsupported,
+  viewBytes,
+};
 
 core.setUnhandledPromiseRejectionHandler(() => true);
 

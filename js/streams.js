@@ -25,6 +25,17 @@ const COLLECT_BYTES_MAX = 128 * 1024 * 1024;
 /** What a stream was made from, so that an untouched stream can be turned back into it. */
 const sources = new SafeWeakMap();
 
+/** How many bytes a stream will give, where that is known. */
+const lengths = new SafeWeakMap();
+
+/**
+ * @param {ReadableStream} stream
+ * @param {number} length Bytes it will give, no more and no less.
+ */
+export function setLength(stream, length) {
+  WeakMapPrototypeSet(lengths, stream, length);
+}
+
 function classes() {
   return load("06_streams.js");
 }
@@ -114,7 +125,7 @@ export async function collect(stream) {
  * @returns {object} The handle of the body.
  */
 export function pump(stream) {
-  const { 0: writer, 1: body } = ops.op_body_channel();
+  const { 0: writer, 1: body } = ops.op_body_channel(WeakMapPrototypeGet(lengths, stream) ?? -1);
   ignore(feed(stream, writer));
   return body;
 }
@@ -194,6 +205,14 @@ function chunkBytes(chunk) {
   if (ArrayBufferIsView(chunk)) return viewBytes(chunk);
   if (core.isAnyArrayBuffer(chunk)) return new Uint8Array(chunk);
   throw new TypeError("This ReadableStream did not return bytes.");
+}
+
+/**
+ * @param {BufferSource} source
+ * @returns {Uint8Array} The same memory as bytes.
+ */
+export function bytesOf(source) {
+  return core.isAnyArrayBuffer(source) ? new Uint8Array(source) : viewBytes(source);
 }
 
 /**

@@ -212,10 +212,15 @@ pub fn op_body_share<'s>(
     cppgc::make_cppgc_object(scope, BodyHandle::new(copy)).into()
 }
 
-/// Opens a body that JavaScript writes: `[writer, handle]`.
+/// Opens a body that JavaScript writes: `[writer, handle]`. `length` in bytes is -1 if nobody
+/// knows it.
 #[op2]
-pub fn op_body_channel<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
-    let (writer, body) = Body::channel();
+pub fn op_body_channel<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    length: f64,
+) -> v8::Local<'s, v8::Array> {
+    let length = (length >= 0.0).then_some(length as u64);
+    let (writer, body) = Body::channel_of(length);
     let writer = BodyWriterHandle { writer: RefCell::new(Some(writer)) };
     let writer = cppgc::make_cppgc_object(scope, writer).into();
     let body = cppgc::make_cppgc_object(scope, BodyHandle::new(body)).into();

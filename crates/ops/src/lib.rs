@@ -17,6 +17,7 @@ mod error;
 mod eviction;
 mod facets;
 mod fetch;
+mod form_data;
 mod kv;
 mod loader;
 mod pending;
@@ -75,6 +76,10 @@ deno_core::extension!(
         console::op_console_write,
         crypto::op_crypto_random_values,
         crypto::op_crypto_random_uuid,
+        crypto::op_crypto_hasher,
+        crypto::op_crypto_hasher_update,
+        crypto::op_crypto_hasher_finish,
+        crypto::op_crypto_timing_safe_equal,
         dispatch::op_dispatch_entry,
         dispatch::op_dispatch_call,
         dispatch::op_dispatch_invoke,
@@ -100,6 +105,7 @@ deno_core::extension!(
         fetch::op_fetch_aborter,
         fetch::op_fetch_abort,
         fetch::op_fetch_send,
+        form_data::op_form_data_parse,
         kv::op_kv_get,
         kv::op_kv_put,
         kv::op_kv_delete,
@@ -158,6 +164,7 @@ deno_core::extension!(
         "exports.js",
         "facets.js",
         "fetch.js",
+        "form_data.js",
         "globals.js",
         "headers.js",
         "kv.js",
@@ -185,7 +192,14 @@ deno_core::extension!(
         "web.js",
         "worker_code.js",
     ],
-    lazy_loaded_js = [dir "../../js/lazy", "cloudflare_workers.js"],
+    lazy_loaded_js = [
+        dir "../../js/lazy",
+        "cloudflare_workers.js",
+        "digest_stream.js",
+        "form_data_class.js",
+        "identity_streams.js",
+        "subtle_crypto.js",
+    ],
     synthetic_esm = ["cloudflare:workers" = "ext:beryl/cloudflare_workers.js"],
 );
 

@@ -65,11 +65,17 @@ impl Body {
     /// Opens a body that is written while it is read.
     #[must_use]
     pub fn channel() -> (BodyWriter, Body) {
+        Body::channel_of(None)
+    }
+
+    /// As [`channel`](Self::channel), for a body whose length in bytes the writer knows.
+    #[must_use]
+    pub fn channel_of(length: Option<u64>) -> (BodyWriter, Body) {
         let (sender, receiver) = mpsc::channel(BODY_CHANNEL_CHUNKS);
         let chunks = futures_util::stream::unfold(receiver, |mut receiver| async move {
             receiver.recv().await.map(|chunk| (chunk, receiver))
         });
-        (BodyWriter { chunks: sender }, Body::Stream(BodyStream::new(chunks, None)))
+        (BodyWriter { chunks: sender }, Body::Stream(BodyStream::new(chunks, length)))
     }
 
     /// The same body; a failure of its source is told as `error`.

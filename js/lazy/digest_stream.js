@@ -1,0 +1,72 @@
+// crypto.DigestStream: a hash of what is written, without keeping it.
+
+(() => {
+  const { core, internals, primordials } = __bootstrap;
+  const {
+    ArrayBufferIsView, BigInt, Promise, PromisePrototypeThen, String,
+    StringPrototypeToUpperCase, TypeError, TypedArrayPrototypeGetBuffer,
+    TypedArrayPrototypeGetByteLength,
+  } = primordials;
+  const { ops } = core;
+  const { domException, bytesOf } = internals.runtime;
+  const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
+
+  class DigestStream extends WritableStream {
+    #digest;
+    #count;
+
+    /** @param {string | {name: string}} algorithm */
+    constructor(algorithm) {
+      const name = typeof algorithm === "string" ? algorithm : String(algorithm?.name);
+      const hasher = ops.op_crypto_hasher(StringPrototypeToUpperCase(name));
+      if (hasher === null) {
+        throw domException(
+          "Unrecognized or unimplemented digest algorithm requested",
+          "NotSupportedError",
+        );
+      }
+      let settle;
+      const digest = new Promise((resolve, reject) => settle = { resolve, reject });
+      // Nobody has to look at it.
+      PromisePrototypeThen(digest, undefined, () => {});
+      const count = { bytes: 0 };
+      super({
+        __proto__: null,
+        write(chunk) {
+          const bytes = chunkBytes(chunk);
+          count.bytes += TypedArrayPrototypeGetByteLength(bytes);
+          ops.op_crypto_hasher_update(hasher, bytes);
+        },
+        close() {
+          settle.resolve(TypedArrayPrototypeGetBuffer(ops.op_crypto_hasher_finish(hasher)));
+        },
+        abort(reason) {
+          settle.reject(reason);
+        },
+      });
+      this.#digest = digest;
+      this.#count = count;
+    }
+
+    /** @returns {Promise<ArrayBuffer>} */
+    get digest() {
+      return this.#digest;
+    }
+
+    /** @returns {bigint} */
+    get bytesWritten() {
+      return BigInt(this.#count.bytes);
+    }
+  }
+
+  function chunkBytes(chunk) {
+    if (typeof chunk === "string") return core.encode(chunk);
+    if (ArrayBufferIsView(chunk) || core.isAnyArrayBuffer(chunk)) return bytesOf(chunk);
+    throw new TypeError(
+      "DigestStream is a byte stream but received an object of non-ArrayBuffer/ArrayBufferView/" +
+        "string type on its writable side.",
+    );
+  }
+
+  return { DigestStream };
+})();
