@@ -3,9 +3,9 @@
 //! `<database>-history/` holds generations. One is `<number>-<milliseconds>-<covers>.snapshot`, a
 //! copy of the database, and a `.log` of the same name: the write-ahead logs since, as SQLite
 //! wrote them, each kept before its header is erased. States are numbered by commits. A new
-//! generation begins when a log is larger than its snapshot, so that recovery reads twice the database's size at most; old
-//! ones go when they are out of time or space. A history that cannot be written begins anew, under
-//! another id: the database itself goes on.
+//! generation begins when a log is larger than its snapshot, so that recovery reads twice the
+//! database's size at most; old ones go when they are out of time or space. A history that cannot
+//! be written begins anew, under another id: the database itself goes on.
 
 use std::io;
 use std::path::{Path, PathBuf};

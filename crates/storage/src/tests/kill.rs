@@ -15,7 +15,7 @@ use super::{Fixture, Folder, number};
 use crate::database_file::SYNC_DELETED;
 use crate::durability::{SYNC_COMMITS, SYNC_ERASED, SYNC_FIRST_PAGE, SYNC_NAMES, SYNC_PAGES};
 use crate::history::SYNC_HISTORY;
-use crate::{Database, Durability, Error, HistorySettings, Settings, SyncPool, delete_database};
+use crate::{Database, Durability, HistorySettings, Settings, SyncPool, delete_database};
 
 #[test]
 fn a_process_killed_at_a_step_of_ours_keeps_every_acknowledged_commit() {
@@ -83,8 +83,11 @@ fn writer_process() {
         database.exec("INSERT INTO t (b) VALUES (randomblob(5000))", &[]).unwrap();
         database.kv_put(&format!("{value:08}"), &value.to_be_bytes()).unwrap();
         let commit = database.commit().unwrap().unwrap();
-        while !matches!(reports.recv().unwrap(), (of, Ok(newest)) if of == token && newest >= commit)
-        {
+        loop {
+            let (of, newest) = reports.recv().unwrap();
+            if of == token && newest.is_ok_and(|newest| newest >= commit) {
+                break;
+            }
         }
         println!("\nack {value}");
         std::io::stdout().flush().unwrap();
