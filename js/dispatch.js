@@ -17,6 +17,7 @@ import { sendResponse } from "ext:beryl/response.js";
 import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
 import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { thrownClone } from "ext:beryl/rpc_values.js";
+import { runScheduled } from "ext:beryl/scheduled.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
@@ -42,6 +43,7 @@ const RETURNED = 7;
 const ALARM = 10;
 const WAKE_FACET = 11;
 const SURVEY = 12;
+const SCHEDULED = 13;
 
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
@@ -90,12 +92,25 @@ export function dispatch(kind, a, b) {
       return wakeFacet(a, b, fail);
     case SURVEY:
       return survey();
+    case SCHEDULED:
+      return takeScheduled(a, b);
   }
 }
 
 /** @param {object} namespace The main module's exports. */
 export function start(namespace) {
   setExports(namespace);
+}
+
+function takeScheduled(event, actor) {
+  enter(event, actor);
+  try {
+    const { handler, ctx } = entrypoint("default", undefined);
+    const isClass = ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, handler);
+    runScheduled(event, handler, isClass ? [] : [environment(), ctx], fail);
+  } catch (error) {
+    fail(event, error);
+  }
 }
 
 function takeFetch(event, actor) {

@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Let the worker fetch from this machine and private networks too
     #[arg(long)]
     pub allow_private_network: bool,
+    /// When scheduled() runs: five fields in UTC, Sunday being 1; can be given more than once
+    #[arg(long = "cron", value_name = "PATTERN")]
+    pub crons: Vec<String>,
     /// What both commands take.
     #[command(flatten)]
     pub common: ServerArgs,

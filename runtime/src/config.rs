@@ -10,6 +10,7 @@ use std::thread;
 
 use network::Egress;
 use storage::HistorySettings;
+use worker::cron::CronTrigger;
 use worker::limits::{CODE_BYTES_MAX, Limits};
 
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
@@ -73,6 +74,8 @@ pub struct Run {
     pub source: String,
     /// The variables of the worker's `env`.
     pub vars: BTreeMap<String, String>,
+    /// When `scheduled()` runs.
+    pub crons: Vec<CronTrigger>,
 }
 
 /// A command line that cannot be carried out.
@@ -194,7 +197,19 @@ fn run(args: &RunArgs) -> Result<Run, Error> {
     let main = main.ok_or_else(|| {
         path(io::ErrorKind::InvalidFilename.into(), "the file's name must be UTF-8")
     })?;
-    Ok(Run { main: main.to_owned(), source, vars })
+    let crons = args.crons.iter().map(|typed| cron(typed)).collect::<Result<_, _>>()?;
+    Ok(Run { main: main.to_owned(), source, vars, crons })
+}
+
+fn cron(typed: &str) -> Result<CronTrigger, Error> {
+    match CronTrigger::parse(typed) {
+        Ok(cron) => Ok(cron),
+        Err(_) => {
+            let problem = "is no cron pattern; write five fields: minute, hour, day of month, \
+                           month, day of week (1 is Sunday), for example \"*/5 * * * *\"";
+            flag("--cron", typed, problem)
+        }
+    }
 }
 
 fn vars(typed: &[String]) -> Result<BTreeMap<String, String>, Error> {

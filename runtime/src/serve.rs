@@ -118,6 +118,10 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         alarms: AlarmIndex::open(data.path())?,
         clock: Arc::default(),
         internet: Arc::new(Gateway::new(config.egress, [])?),
+        crons: match &config.mode {
+            Mode::Run(run) => run.crons.clone(),
+            Mode::Serve(_) => Vec::new(),
+        },
     };
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

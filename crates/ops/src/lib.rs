@@ -23,6 +23,7 @@ mod loader;
 mod pending;
 mod request;
 mod response;
+mod scheduled;
 mod serialize;
 mod sql;
 mod stub;
@@ -125,6 +126,8 @@ deno_core::extension!(
         response::op_response_forward,
         response::op_response_head,
         response::op_response_body,
+        scheduled::op_scheduled_take,
+        scheduled::op_scheduled_end,
         sql::op_sql_exec,
         sql::op_sql_next,
         sql::op_sql_rows,
@@ -180,6 +183,7 @@ deno_core::extension!(
         "rpc_promise.js",
         "rpc_stub.js",
         "rpc_values.js",
+        "scheduled.js",
         "search_params.js",
         "sql.js",
         "storage.js",

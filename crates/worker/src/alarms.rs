@@ -45,6 +45,7 @@ impl Shard {
                 }
             });
         }
+        self.load_crons();
         self.tick_when_due();
     }
 
@@ -60,6 +61,7 @@ impl Shard {
                 Some(Due::Overlong(key)) => self.end_overlong(&key),
             }
         }
+        self.run_crons(now_ms);
         self.sweep_if_due(now_ms);
         self.tick_when_due();
     }
@@ -75,7 +77,9 @@ impl Shard {
     /// Sees to it that [`tick`](Self::tick) runs when something is due.
     pub(crate) fn tick_when_due(self: &Rc<Self>) {
         let alarm_ms = self.alarms().schedule.borrow().next_due();
-        let Some(due_ms) = [alarm_ms, self.next_sweep()].into_iter().flatten().min() else {
+        let Some(due_ms) =
+            [alarm_ms, self.next_sweep(), self.next_cron()].into_iter().flatten().min()
+        else {
             return;
         };
         let mut ticking = self.alarms().ticking.borrow_mut();

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::alarm::Run;
+use crate::cron::ScheduledRun;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
 use crate::message::{Request, Response};
@@ -47,6 +48,8 @@ pub enum EventKind {
     Construct,
     /// `alarm(info)`.
     Alarm(Run, Answer<AlarmEnd>),
+    /// `scheduled(controller)`.
+    Scheduled(ScheduledRun, Answer<()>),
     /// A facet has an alarm and no class: the supervisor is asked for it. Answers whether it
     /// had one.
     WakeFacet(String, Answer<bool>),
@@ -115,6 +118,7 @@ impl EventKind {
             EventKind::Call(_, answer) => drop(answer.send(Err(error))),
             EventKind::Alarm(_, answer) => drop(answer.send(Err(error))),
             EventKind::WakeFacet(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Scheduled(_, answer) => drop(answer.send(Err(error))),
             EventKind::Construct => {}
         }
     }
@@ -155,6 +159,8 @@ pub enum Delivery {
     Alarm(u32, u32),
     /// `(event, actor)`.
     WakeFacet(u32, u32),
+    /// `(event, actor)`.
+    Scheduled(u32, u32),
     /// Which actors do timers, promises and the like hold?
     Survey,
 }
@@ -175,6 +181,7 @@ impl Delivery {
             Delivery::Alarm(event, actor) => (10, event, actor),
             Delivery::WakeFacet(event, actor) => (11, event, actor),
             Delivery::Survey => (12, 0, 0),
+            Delivery::Scheduled(event, actor) => (13, event, actor),
         }
     }
 }

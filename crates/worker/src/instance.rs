@@ -176,6 +176,7 @@ impl Instance {
             EventKind::Construct => Delivery::Construct,
             EventKind::Alarm(..) => Delivery::Alarm,
             EventKind::WakeFacet(..) => Delivery::WakeFacet,
+            EventKind::Scheduled(..) => Delivery::Scheduled,
         };
         let number = self.events.borrow_mut().insert(event);
         self.queue(delivery(number, actor));

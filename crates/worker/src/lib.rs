@@ -18,6 +18,7 @@ pub mod capability;
 pub mod census;
 pub mod clock;
 pub mod code;
+pub mod cron;
 pub mod entrypoint;
 pub mod error;
 pub mod event;

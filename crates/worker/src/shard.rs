@@ -24,6 +24,7 @@ use crate::alarm_index::AlarmIndex;
 use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::code::WorkerCode;
+use crate::cron::{CronTrigger, Crons};
 use crate::error::Error;
 use crate::eviction::Evictions;
 use crate::limits::{
@@ -54,6 +55,8 @@ pub struct Config {
     pub clock: Arc<Clock>,
     /// Opens the way out for workers that may take it.
     pub internet: Arc<dyn Internet>,
+    /// When `scheduled()` of the configured worker runs.
+    pub crons: Vec<CronTrigger>,
 }
 
 /// One thread's share of the process.
@@ -79,6 +82,7 @@ pub struct Shard {
     is_stopping: Cell<bool>,
     alarms: Alarms,
     evictions: Evictions,
+    crons: Crons,
 }
 
 /// Work that runs on this shard, outside of any isolate.
@@ -123,6 +127,7 @@ impl Shard {
             is_stopping: Cell::new(false),
             alarms: Alarms::default(),
             evictions: Evictions::default(),
+            crons: Crons::default(),
         })
     }
 
@@ -330,6 +335,14 @@ impl Shard {
 
     pub(crate) fn alarms(&self) -> &Alarms {
         &self.alarms
+    }
+
+    pub(crate) fn crons(&self) -> &Crons {
+        &self.crons
+    }
+
+    pub(crate) fn triggers(&self) -> &[CronTrigger] {
+        &self.config.crons
     }
 
     pub(crate) fn evictions(&self) -> &Evictions {
