@@ -8,6 +8,7 @@ const { ops } = core;
 const {
   Error,
   ObjectSetPrototypeOf,
+  RangeError,
   String,
   SymbolFor,
   SymbolToStringTag,
@@ -85,7 +86,8 @@ export class DurableObjectNamespace {
     return makeId(this.#class, ops.op_actor_id_unique(this.#class), undefined);
   }
 
-  get(id, _options = undefined) {
+  get(id, options = undefined) {
+    checkRouting(options);
     const parts = idParts(id);
     if (parts === null) throw new TypeError("get() needs a DurableObjectId.");
     if (parts.className !== this.#class) {
@@ -94,7 +96,8 @@ export class DurableObjectNamespace {
     return actorStub(parts, id);
   }
 
-  getByName(name, _options = undefined) {
+  getByName(name, options = undefined) {
+    checkRouting(options);
     const id = this.idFromName(name);
     return actorStub(idParts(id), id);
   }
@@ -122,6 +125,14 @@ function actorStub({ className, hex }, id) {
   const fields = { id, name: id.name };
   const handle = () => ops.op_stub_actor(className, hex, id.name ?? null);
   return makeStub(handle, fields, DurableObject.prototype);
+}
+
+/** Location hints are accepted: there is one place. */
+function checkRouting(options) {
+  const mode = options?.routingMode;
+  if (mode !== undefined && mode !== "primary-only") {
+    throw new RangeError(`unknown routingMode: ${String(mode)}`);
+  }
 }
 
 function checkJurisdiction(jurisdiction) {

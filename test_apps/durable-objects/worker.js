@@ -203,6 +203,30 @@ const routes = {
     ],
   }),
 
+  "/stubs": ({ Counter, Serial }) => ({
+    "a stub is over after a reset": async () => {
+      const stub = Serial.getByName("stub");
+      const first = await outcome(() => stub.abort());
+      const second = await outcome(() => stub.running());
+      return [first, second, await Serial.getByName("stub").running()];
+    },
+    "a stub lives on after an exception": async () => {
+      const stub = Counter.getByName("stub");
+      return [await outcome(() => stub.missing()), (await stub.identity()).name];
+    },
+    "location hints": async () => {
+      const id = Counter.newUniqueId();
+      const stub = Counter.get(id, { locationHint: "weur" });
+      return [(await stub.identity()).hex === id.toString(),
+        (await Counter.getByName("a", { locationHint: "me" }).identity()).name];
+    },
+    "routing": async () => [
+      (await Counter.getByName("a", { routingMode: "primary-only" }).identity()).name,
+      await outcome(() => Counter.getByName("a", { routingMode: "any" })),
+      await outcome(() => Counter.get(Counter.newUniqueId(), { routingMode: "any" })),
+    ],
+  }),
+
   "/foreign": ({ Counter, Other }) => ({
     "stub of another class's id": () => Counter.get(Other.idFromName("a")).identity(),
   }),

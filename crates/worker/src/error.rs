@@ -91,6 +91,25 @@ impl Error {
         Error::Bug(Arc::from(place.into()))
     }
 
+    /// True if the actor that an event failed in was reset by it.
+    #[must_use]
+    pub fn resets_actor(&self) -> bool {
+        match self {
+            Error::BrokenReset(_)
+            | Error::BrokenStorage(_)
+            | Error::AppCpu { .. }
+            | Error::AppMemory => true,
+            Error::AppThrew(_)
+            | Error::AppCode(_)
+            | Error::AppStart(_)
+            | Error::AppNoHandler(_)
+            | Error::OverloadQueue
+            | Error::OverloadIsolates { .. }
+            | Error::OverloadShutdown
+            | Error::Bug(_) => false,
+        }
+    }
+
     /// The stable code of this error, as in `docs/errors.md`.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Client handles: to an actor wherever it lives, and to a stateless entrypoint of a worker.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use tokio::sync::oneshot;
@@ -21,6 +22,8 @@ pub struct ActorStub {
     shard: Rc<Shard>,
     class: Rc<str>,
     id: ActorId,
+    /// Why it never works again (DO-33).
+    broken: Rc<OnceCell<Error>>,
 }
 
 /// A handle to an export of a worker on the same shard.
@@ -75,7 +78,31 @@ impl ActorStub {
     /// A handle to the actor `id` of `class`, a class of the configured worker.
     #[must_use]
     pub fn new(shard: Rc<Shard>, class: Rc<str>, id: ActorId) -> ActorStub {
-        ActorStub { shard, class, id }
+        ActorStub { shard, class, id, broken: Rc::default() }
+    }
+
+    /// As [`reply`], where a reset of the actor breaks the stub for ever: whoever counts on the
+    /// order of calls must not find a gap in it.
+    fn reply<T: 'static>(&self) -> (Answer<T>, Reply<T>) {
+        let (answer, reply) = oneshot::channel();
+        let broken = Rc::clone(&self.broken);
+        let reply = async move {
+            let outcome =
+                reply.await.unwrap_or_else(|_| Err(Error::reset("The worker was stopped.")));
+            if let Err(error) = &outcome
+                && error.resets_actor()
+            {
+                broken.get_or_init(|| error.clone());
+            }
+            outcome
+        };
+        (answer, Box::pin(reply))
+    }
+
+    /// The answer of a stub that is broken.
+    fn refusal<T: 'static>(&self) -> Option<Reply<T>> {
+        let error = self.broken.get()?.clone();
+        Some(Box::pin(std::future::ready(Err(error))))
     }
 
     fn send(&self, kind: EventKind) {
@@ -105,7 +132,7 @@ impl ActorStub {
         T: Send + 'static,
         F: FnOnce(&ActorStub) -> Reply<T> + Send + 'static,
     {
-        let (answer, reply) = reply();
+        let (answer, reply) = self.reply();
         let (class, id) = (self.class.to_string(), self.id.clone());
         self.shard.dispatch(owner, move |shard| {
             let stub = ActorStub::new(Rc::clone(shard), class.into(), id);
@@ -118,21 +145,27 @@ impl ActorStub {
 
 impl Entrypoint for ActorStub {
     fn fetch(&self, request: Request) -> Reply<Response> {
+        if let Some(refusal) = self.refusal() {
+            return refusal;
+        }
         let owner = self.shard.owner(&self.id);
         if owner != self.shard.index() {
             return self.elsewhere(owner, |stub| stub.fetch(request));
         }
-        let (answer, reply) = reply();
+        let (answer, reply) = self.reply();
         self.send(EventKind::Fetch(Some(request), answer));
         reply
     }
 
     fn call(&self, call: Call) -> Reply<Serialized> {
+        if let Some(refusal) = self.refusal() {
+            return refusal;
+        }
         let owner = self.shard.owner(&self.id);
         if owner != self.shard.index() {
             return self.elsewhere(owner, |stub| stub.call(call));
         }
-        let (answer, reply) = reply();
+        let (answer, reply) = self.reply();
         self.send(EventKind::Call(Some(call), answer));
         reply
     }
