@@ -2,7 +2,8 @@
 //!
 //! `{"about", "vars"?, "steps"}`; a step is `{"restart": true}` or a `request` with the `response`
 //! it must get. `body` is compared as text, `json` as JSON, and of `headers` those that are named.
-//! `differs` says why workerd does not give the same response; a step without it holds there too.
+//! `rules` names what the step shows, for `docs/conformance.md`. `differs` says why workerd does
+//! not give the same response; a step without it holds there too.
 
 use std::collections::BTreeSet;
 use std::fs;
