@@ -22,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 use worker::alarm_index::AlarmIndex;
 use worker::code::{Env, Module, WorkerCode, check_bundle};
 use worker::entrypoint::Entrypoint;
+use worker::limits::Limits;
 use worker::outbound::Outbound;
 use worker::shard::{Config as ShardConfig, Shard};
 use worker::shards::{MakeService, Service, Shards};
@@ -112,7 +113,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
     let shards = ShardConfig {
         main: plan.main.clone(),
         data: data.path().to_path_buf(),
-        limits: config.limits.clone(),
+        limits: Limits { actors_max: actors_max(config.shards.get()), ..config.limits.clone() },
         sink,
         engine: Arc::new(engine),
         alarms: AlarmIndex::open(data.path())?,
@@ -350,6 +351,14 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let bundle = Arc::new(check_bundle(main, modules)?);
     let env = Env::Configured(Arc::default());
     Ok(WorkerCode { bundle, env, outbound: Outbound::Denied, name: "app_runner".into() })
+}
+
+/// What the open files of the process allow every shard: three for each actor, as many again for
+/// connections and what is just being opened.
+fn actors_max(shards: usize) -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let default = Limits::default().actors_max;
+    usize::try_from(files / 4).unwrap_or(usize::MAX).div_ceil(shards).min(default)
 }
 
 /// Two files per database and one per connection soon pass the usual 1,024.

@@ -6,6 +6,7 @@
 mod server;
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::json;
 use server::client::Ask;
@@ -92,6 +93,22 @@ export default {
       return new Response("begun");
     }
     return Response.json(await keeper[method](...args.map(Number)) ?? null);
+  },
+};
+"#;
+
+const MANY: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+export class One extends DurableObject {
+  count() {
+    const { kv } = this.ctx.storage;
+    kv.put("count", (kv.get("count") ?? 0) + 1);
+    return kv.get("count");
+  }
+}
+export default {
+  async fetch(request, _env, ctx) {
+    return new Response(await ctx.exports.One.getByName(request.url).count());
   },
 };
 "#;
@@ -259,6 +276,22 @@ fn al_6_an_alarm_that_keeps_failing_is_given_up_after_six_retries() {
     }
     assert!(!server.output().contains("<alarm 7>"));
     assert_eq!(ask(&server, "/left"), "null");
+}
+
+#[test]
+fn more_objects_are_used_than_the_system_has_open_files_for() {
+    let data = tempdir().unwrap();
+    let script = data.path().join("worker.js");
+    fs::write(&script, MANY).unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 800; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_beryl"));
+    limited.arg("run").arg(&script).arg("--data").arg(data.path().join("data"));
+    let server = Server::start(limited.args(["--port", "0", "--shards", "1"]));
+    for round in 1..=2 {
+        for number in 0..400 {
+            assert_eq!(ask(&server, &format!("/{number}")), round.to_string());
+        }
+    }
 }
 
 #[test]

@@ -109,6 +109,7 @@ impl From<Error> for Refusal {
             | Error::AppMemory => StatusCode::UNPROCESSABLE_ENTITY,
             Error::OverloadQueue
             | Error::OverloadIsolates { .. }
+            | Error::OverloadActors { .. }
             | Error::OverloadShutdown
             | Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::BrokenStorage(_) | Error::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -172,9 +172,10 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
         }
         Error::AppStart(start) => return response::start_failure(code, start),
         Error::AppCpu { .. } | Error::AppMemory => StatusCode::SERVICE_UNAVAILABLE,
-        Error::OverloadQueue | Error::OverloadIsolates { .. } | Error::OverloadShutdown => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::OverloadQueue
+        | Error::OverloadIsolates { .. }
+        | Error::OverloadActors { .. }
+        | Error::OverloadShutdown => StatusCode::SERVICE_UNAVAILABLE,
         Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::BrokenStorage(_) => {
             tracing::error!(code, %error, "storage failed");

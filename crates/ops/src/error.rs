@@ -71,6 +71,7 @@ impl JsErrorClass for JsError {
                 | Error::AppMemory
                 | Error::OverloadQueue
                 | Error::OverloadIsolates { .. }
+                | Error::OverloadActors { .. }
                 | Error::OverloadShutdown
                 | Error::BrokenReset(_)
                 | Error::BrokenStorage(_)

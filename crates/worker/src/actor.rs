@@ -88,6 +88,7 @@ impl Actor {
             return Err(Error::AppNoHandler(text.into()));
         }
         let shard = Rc::clone(worker.instance.shard());
+        shard.make_room()?;
         let actor = Rc::new(Actor {
             identity,
             index: Cell::new(0),

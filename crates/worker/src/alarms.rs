@@ -376,6 +376,7 @@ fn outcome_of(error: &Error) -> Outcome {
         Error::AppStart(_) | Error::AppNoHandler(_) => Outcome::Parked,
         Error::OverloadQueue
         | Error::OverloadIsolates { .. }
+        | Error::OverloadActors { .. }
         | Error::OverloadShutdown
         | Error::BrokenStorage(_)
         | Error::BrokenFull(_)

@@ -77,18 +77,19 @@ impl Shard {
             let next_ms = trigger.next_after(now_ms);
             (trigger.clone(), Cell::new(next_ms))
         };
-        *self.crons().triggers.borrow_mut() = self.triggers().iter().map(armed).collect();
+        let (triggers, crons) = self.crons();
+        *crons.triggers.borrow_mut() = triggers.iter().map(armed).collect();
     }
 
     /// When the next trigger is due.
     pub(crate) fn next_cron(&self) -> Option<u64> {
-        self.crons().triggers.borrow().iter().filter_map(|(_, next_ms)| next_ms.get()).min()
+        self.crons().1.triggers.borrow().iter().filter_map(|(_, next_ms)| next_ms.get()).min()
     }
 
     /// Runs the handlers that are due.
     pub(crate) fn run_crons(self: &Rc<Self>, now_ms: u64) {
         let mut due = Vec::new();
-        for (trigger, next_ms) in &*self.crons().triggers.borrow() {
+        for (trigger, next_ms) in &*self.crons().1.triggers.borrow() {
             if let Some(time_ms) = next_ms.get().filter(|next_ms| *next_ms <= now_ms) {
                 due.push(ScheduledRun { cron: trigger.text.clone(), time_ms });
                 next_ms.set(trigger.next_after(now_ms));

@@ -43,6 +43,12 @@ pub enum Error {
         /// The limit.
         isolates_max: usize,
     },
+    /// As many objects and facets are in memory as there may be open files for; try again later.
+    #[error("too many objects are in memory at a time (limit {actors_max}); try again later")]
+    OverloadActors {
+        /// The limit of the shard.
+        actors_max: usize,
+    },
     /// The actor was reset: aborted, deleted, evicted, or its isolate is gone.
     #[error("{0}")]
     BrokenReset(Arc<Thrown>),
@@ -105,6 +111,7 @@ impl Error {
             | Error::AppNoHandler(_)
             | Error::OverloadQueue
             | Error::OverloadIsolates { .. }
+            | Error::OverloadActors { .. }
             | Error::OverloadShutdown
             | Error::Bug(_) => false,
         }
@@ -124,7 +131,9 @@ impl Error {
             Error::AppNoHandler(_) => "no_handler",
             Error::AppCpu { .. } => "cpu_limit",
             Error::AppMemory => "memory_limit",
-            Error::OverloadQueue | Error::OverloadIsolates { .. } => "overloaded",
+            Error::OverloadQueue
+            | Error::OverloadIsolates { .. }
+            | Error::OverloadActors { .. } => "overloaded",
             Error::OverloadShutdown => "shutting_down",
             Error::BrokenReset(_) => "reset",
             Error::BrokenStorage(_) => "storage",

@@ -118,6 +118,24 @@ impl Shard {
         }
     }
 
+    /// An actor is about to start: idle ones leave soon if there are many.
+    ///
+    /// # Errors
+    /// [`Error::OverloadActors`] when there is no room for another.
+    pub(crate) fn make_room(self: &Rc<Self>) -> Result<(), Error> {
+        if !self.is_crowded() {
+            return Ok(());
+        }
+        let soon_ms = self.clock().now_ms() + CROWDED_SWEEP_MS;
+        if self.evictions().next_ms.get().is_none_or(|next_ms| next_ms > soon_ms) {
+            self.evictions().next_ms.set(Some(soon_ms));
+            self.tick_when_due();
+        }
+        let actors_max = self.limits().actors_max;
+        let has_room = self.actor_count() < actors_max;
+        if has_room { Ok(()) } else { Err(Error::OverloadActors { actors_max }) }
+    }
+
     /// When the next sweep is due.
     pub(crate) fn next_sweep(&self) -> Option<u64> {
         self.evictions().next_ms.get()
@@ -134,13 +152,28 @@ impl Shard {
         for root in &roots {
             self.sweep_tree(root, now_ms, idle_ms_max, &mut found);
         }
+        self.keep_recent(&mut found);
         let has_isolates = self.sweep_loaded(now_ms);
         self.survey(found);
         let is_empty = roots.is_empty() && !has_isolates;
         self.evictions().next_ms.set((!is_empty).then_some(now_ms + SWEEP_MS));
     }
 
-    /// How long an actor may be idle: not at all where isolates become scarce.
+    /// Actors beyond three quarters of those that may be in memory.
+    pub(crate) fn excess_actors(&self) -> usize {
+        self.actor_count().saturating_sub(self.limits().actors_max / 4 * 3)
+    }
+
+    /// Where open files are scarce, those used last stay.
+    fn keep_recent(&self, found: &mut Vec<Candidate>) {
+        let excess = self.excess_actors();
+        if excess > 0 {
+            found.sort_by_key(|candidate| candidate.actor.usage.used_ms.get());
+            found.truncate(excess);
+        }
+    }
+
+    /// How long an actor may be idle: not at all where isolates or open files become scarce.
     fn idle_ms_max(&self) -> u64 {
         if self.is_crowded() { 0 } else { IDLE_MS }
     }
@@ -294,6 +327,8 @@ const IDLE_MS: u64 = 10_000;
 const PLACE_MS: u64 = 70_000;
 /// How long timers, promises and `waitUntil()` hold an actor that no event comes to.
 const HELD_MS_MAX: u64 = 15 * 60 * 1000;
+/// How soon it is looked for idle actors where there are too many.
+const CROWDED_SWEEP_MS: u64 = 50;
 /// How exact the times are.
 const SWEEP_MS: u64 = 1_000;
 /// How long the end of the process waits for `waitUntil()`, as on the platform.

@@ -36,6 +36,8 @@ pub struct Limits {
     pub buffer_bytes_max: usize,
     /// Isolates of the process, blank ones included.
     pub isolates_max: usize,
+    /// Objects and facets in memory, per shard. Each has three open files.
+    pub actors_max: usize,
     /// Bytes of a request body as a whole.
     pub request_body_bytes_max: u64,
     /// Bytes of the request line and all headers of a request.
@@ -59,6 +61,8 @@ impl Default for Limits {
             buffer_bytes_max: 128 << 20,
             // Each has about ten memory mappings, of which Linux allows 65,530 by default.
             isolates_max: 5_000,
+            // Lowered where the system allows fewer open files.
+            actors_max: 100_000,
             // Cloudflare's smallest plan limit for a request body.
             request_body_bytes_max: 100 << 20,
             // Cloudflare allows 128 KiB of headers.

@@ -337,12 +337,9 @@ impl Shard {
         &self.alarms
     }
 
-    pub(crate) fn crons(&self) -> &Crons {
-        &self.crons
-    }
-
-    pub(crate) fn triggers(&self) -> &[CronTrigger] {
-        &self.config.crons
+    /// The triggers as configured, and as armed.
+    pub(crate) fn crons(&self) -> (&[CronTrigger], &Crons) {
+        (&self.config.crons, &self.crons)
     }
 
     pub(crate) fn evictions(&self) -> &Evictions {
@@ -356,9 +353,14 @@ impl Shard {
         !loaded.is_empty()
     }
 
-    /// True if isolates become scarce.
+    /// True if isolates or open files become scarce.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.config.engine.is_nearly_full()
+        self.config.engine.is_nearly_full() || self.excess_actors() > 0
+    }
+
+    /// Actors in memory.
+    pub(crate) fn actor_count(&self) -> usize {
+        self.tokens.borrow().len()
     }
 
     /// True if no worker holds work that outlives its events.
