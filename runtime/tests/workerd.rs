@@ -37,7 +37,7 @@ fn folders_of_objects_and_facets_are_exchanged_with_workerd() {
         let objects = data.path().join("do");
         std::fs::create_dir_all(&objects).unwrap();
         let on_workerd = |path: &str| {
-            let workerd = Workerd::start(&app, &objects);
+            let workerd = Workerd::start(&app, &objects, None);
             let answer = workerd.ask(&client::Ask::new("GET", path).host("app.example"));
             workerd.stop();
             answer.text()
