@@ -43,7 +43,7 @@ fn folders_of_objects_and_facets_are_exchanged_with_workerd() {
             answer.text()
         };
         let on_beryl = |path: &str| {
-            let mut beryl = Server::run(&app.script(), data.path(), 1, &[]);
+            let beryl = Server::run(&app.script(), data.path(), 1, &[]);
             let ask = client::Ask::new("GET", path).host("app.example");
             let answer = beryl.try_ask(&ask).unwrap().text();
             beryl.stop();

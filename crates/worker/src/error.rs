@@ -103,6 +103,7 @@ impl Error {
         match self {
             Error::BrokenReset(_)
             | Error::BrokenStorage(_)
+            | Error::BrokenFull(_)
             | Error::AppCpu { .. }
             | Error::AppMemory => true,
             Error::AppThrew(_)
