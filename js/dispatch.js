@@ -93,24 +93,14 @@ export function dispatch(kind, a, b) {
     case SURVEY:
       return survey();
     case SCHEDULED:
-      return takeScheduled(a, b);
+      enter(a, b);
+      return runScheduled(a, () => entrypoint("default", undefined), fail);
   }
 }
 
 /** @param {object} namespace The main module's exports. */
 export function start(namespace) {
   setExports(namespace);
-}
-
-function takeScheduled(event, actor) {
-  enter(event, actor);
-  try {
-    const { handler, ctx } = entrypoint("default", undefined);
-    const isClass = ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, handler);
-    runScheduled(event, handler, isClass ? [] : [environment(), ctx], fail);
-  } catch (error) {
-    fail(event, error);
-  }
 }
 
 function takeFetch(event, actor) {

@@ -1,10 +1,17 @@
 // `scheduled()` handlers: what cron triggers run (workers.md section 7.1).
 
 import { core, primordials } from "ext:core/mod.js";
+import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { environment } from "ext:beryl/env.js";
 
 const { ops } = core;
-const { Error, PromisePrototypeThen, PromiseResolve, ReflectApply, SafeArrayIterator } =
-  primordials;
+const {
+  Error,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+  PromiseResolve,
+  ReflectApply,
+} = primordials;
 
 /** What a handler is told. */
 class ScheduledController {
@@ -21,18 +28,25 @@ class ScheduledController {
 
 /**
  * @param {number} event
- * @param {any} handler The entrypoint.
- * @param {unknown[]} context What a handler object gets besides: `env` and `ctx`.
+ * @param {() => {handler: any, ctx: object}} entrypoint Makes the default entrypoint.
  * @param {(event: number, error: unknown) => void} fail
  */
-export function runScheduled(event, handler, context, fail) {
-  const { 0: cron, 1: time } = ops.op_scheduled_take(event);
-  const { scheduled } = handler;
-  if (typeof scheduled !== "function") {
-    throw new Error("Handler does not export a scheduled() function.");
+export function runScheduled(event, entrypoint, fail) {
+  let result;
+  try {
+    const { handler, ctx } = entrypoint();
+    const { 0: cron, 1: time } = ops.op_scheduled_take(event);
+    const { scheduled } = handler;
+    if (typeof scheduled !== "function") {
+      throw new Error("Handler does not export a scheduled() function.");
+    }
+    const isClass = ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, handler);
+    const controller = new ScheduledController(time, cron);
+    const args = isClass ? [controller] : [controller, environment(), ctx];
+    result = ReflectApply(scheduled, handler, args);
+  } catch (error) {
+    return fail(event, error);
   }
-  const controller = new ScheduledController(time, cron);
-  const result = ReflectApply(scheduled, handler, [controller, ...new SafeArrayIterator(context)]);
   PromisePrototypeThen(
     PromiseResolve(result),
     () => ops.op_scheduled_end(event),

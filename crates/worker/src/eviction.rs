@@ -164,6 +164,17 @@ impl Shard {
         self.actor_count().saturating_sub(self.limits().actors_max / 4 * 3)
     }
 
+    /// True if no worker holds work that outlives its events.
+    pub(crate) fn is_drained(&self) -> bool {
+        let workers = self.workers.borrow();
+        workers.values().filter_map(Weak::upgrade).all(|worker| !worker.instance.is_held())
+    }
+
+    /// Workers that have an isolate.
+    pub(crate) fn worker_count(&self) -> usize {
+        self.workers.borrow().len()
+    }
+
     /// Where open files are scarce, those used last stay.
     fn keep_recent(&self, found: &mut Vec<Candidate>) {
         let excess = self.excess_actors();

@@ -71,7 +71,7 @@ pub struct Shard {
     turns: Cell<u64>,
     dirty: RefCell<Vec<Rc<Actor>>>,
     dead: RefCell<Vec<Isolate>>,
-    workers: RefCell<HashMap<u64, Weak<Worker>>>,
+    pub(crate) workers: RefCell<HashMap<u64, Weak<Worker>>>,
     loaded: RefCell<Vec<Weak<LoadedWorker>>>,
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     databases: OpenDatabases,
@@ -361,17 +361,6 @@ impl Shard {
     /// Actors in memory.
     pub(crate) fn actor_count(&self) -> usize {
         self.tokens.borrow().len()
-    }
-
-    /// True if no worker holds work that outlives its events.
-    pub(crate) fn is_drained(&self) -> bool {
-        let workers = self.workers.borrow();
-        workers.values().filter_map(Weak::upgrade).all(|worker| !worker.instance.is_held())
-    }
-
-    /// Workers that have an isolate.
-    pub(crate) fn worker_count(&self) -> usize {
-        self.workers.borrow().len()
     }
 
     /// How many shards there are.
