@@ -136,8 +136,9 @@ function breakActor(actor, error) {
  */
 export function constructActor(event, actor, fail) {
   try {
-    const { 0: className, 1: props, 2: id, 3: name, 4: packed } = ops.op_actor_describe(actor);
-    const identity = name === undefined ? id : makeId(className, id, name ?? undefined);
+    const { 0: className, 1: props, 2: id, 3: name, 4: packed, 5: key } =
+      ops.op_actor_describe(actor);
+    const identity = name === undefined ? id : makeId(key, id, name ?? undefined);
     const given = packed === undefined ? props : unpack(packed);
     const ctx = new DurableObjectState(kInternal, actor, identity, given);
     const instance = new (exportsOf()[className])(ctx, environment());

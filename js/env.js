@@ -1,11 +1,10 @@
 // `env`: the variables and bindings of the worker, made when something first needs it.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core } from "ext:core/mod.js";
+import { makeBindings } from "ext:beryl/bindings.js";
 import { unpack } from "ext:beryl/capability.js";
-import { WorkerLoader } from "ext:beryl/loader.js";
 
 const { ops } = core;
-const { JSONParse } = primordials;
 
 let env = null;
 
@@ -17,8 +16,5 @@ export function environment() {
 
 function make() {
   const given = ops.op_loader_env();
-  if (typeof given !== "string") return unpack(given);
-  const configured = JSONParse(given);
-  configured.LOADER = new WorkerLoader();
-  return configured;
+  return typeof given === "string" ? makeBindings(given) : unpack(given);
 }

@@ -5,8 +5,8 @@ import { DurableObject } from "ext:beryl/actor.js";
 import { answerProbe, cloneOf, kProbe } from "ext:beryl/capability.js";
 import { DurableObjectClass } from "ext:beryl/facets.js";
 import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { namespaceKey } from "ext:beryl/bindings.js";
 import { environment } from "ext:beryl/env.js";
-import { WorkerLoader } from "ext:beryl/loader.js";
 import { makeNamespace } from "ext:beryl/namespace.js";
 import { makeStub } from "ext:beryl/stub.js";
 
@@ -50,14 +50,17 @@ export function loopbacks() {
 
 function makeLoopbacks() {
   const result = {};
-  // Only a configured worker has storage for its classes; it is the one with a loader.
-  const hasNamespaces = environment().LOADER instanceof WorkerLoader;
+  // The bindings say which classes have namespaces; those of a dynamic worker have none.
+  environment();
   const names = ObjectKeys(exported);
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     const value = exported[name];
     if (isActorClass(value)) {
-      result[name] = hasNamespaces ? makeNamespace(name) : DurableObjectClass.loopback(name);
+      const key = namespaceKey(name);
+      result[name] = key === undefined
+        ? DurableObjectClass.loopback(name)
+        : makeNamespace(name, key);
     } else if (isEntrypoint(value)) {
       result[name] = makeLoopback(name);
     }

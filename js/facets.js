@@ -179,5 +179,5 @@ function start(slot, options) {
   if (id === undefined) return ops.op_facets_start(slot, handle(), null, null, null);
   const parts = idParts(id);
   if (parts === null) return ops.op_facets_start(slot, handle(), String(id), null, null);
-  ops.op_facets_start(slot, handle(), parts.hex, id.name ?? null, parts.className);
+  ops.op_facets_start(slot, handle(), parts.hex, id.name ?? null, parts.key);
 }

@@ -18,12 +18,12 @@ const {
 const kInternal = Symbol("internal");
 
 export class DurableObjectId {
-  #class;
+  #key;
   #hex;
 
-  constructor(internal, className, hex, name) {
+  constructor(internal, key, hex, name) {
     if (internal !== kInternal) throw new TypeError("Illegal constructor");
-    this.#class = className;
+    this.#key = key;
     this.#hex = hex;
     if (name !== undefined) this.name = name;
   }
@@ -37,10 +37,10 @@ export class DurableObjectId {
     return this.#hex === other.#hex;
   }
 
-  /** @returns {{className: string, hex: string} | null} */
+  /** @returns {{key: string, hex: string} | null} */
   static parts(value) {
     if (typeof value !== "object" || value === null || !(#hex in value)) return null;
-    return { className: value.#class, hex: value.#hex };
+    return { key: value.#key, hex: value.#hex };
   }
 
   [SymbolFor("Deno.privateCustomInspect")]() {
@@ -51,9 +51,12 @@ export class DurableObjectId {
 export const idParts = DurableObjectId.parts;
 delete DurableObjectId.parts;
 
-/** @returns {DurableObjectId} */
-export function makeId(className, hex, name) {
-  return new DurableObjectId(kInternal, className, hex, name);
+/**
+ * @param {string} key The unique key of the namespace.
+ * @returns {DurableObjectId}
+ */
+export function makeId(key, hex, name) {
+  return new DurableObjectId(kInternal, key, hex, name);
 }
 
 /** The class of stubs of actors. */
@@ -64,33 +67,33 @@ export class DurableObject extends Fetcher {
 }
 
 export class DurableObjectNamespace {
-  #class;
+  #key;
 
-  constructor(internal, className) {
+  constructor(internal, key) {
     if (internal !== kInternal) throw new TypeError("Illegal constructor");
-    this.#class = className;
+    this.#key = key;
   }
 
   idFromName(name) {
     const text = String(name);
-    return makeId(this.#class, ops.op_actor_id_of_name(this.#class, text), text);
+    return makeId(this.#key, ops.op_actor_id_of_name(this.#key, text), text);
   }
 
   idFromString(hex) {
-    const checked = ops.op_actor_id_check(this.#class, String(hex));
-    return makeId(this.#class, checked, undefined);
+    const checked = ops.op_actor_id_check(this.#key, String(hex));
+    return makeId(this.#key, checked, undefined);
   }
 
   newUniqueId(options = undefined) {
     checkJurisdiction(options?.jurisdiction);
-    return makeId(this.#class, ops.op_actor_id_unique(this.#class), undefined);
+    return makeId(this.#key, ops.op_actor_id_unique(this.#key), undefined);
   }
 
   get(id, options = undefined) {
     checkRouting(options);
     const parts = idParts(id);
     if (parts === null) throw new TypeError("get() needs a DurableObjectId.");
-    if (parts.className !== this.#class) {
+    if (parts.key !== this.#key) {
       throw new TypeError("get called with an ID from a different namespace");
     }
     return actorStub(parts, id);
@@ -108,9 +111,14 @@ export class DurableObjectNamespace {
   }
 }
 
+/** A namespace as `env` has it. @param {string} key */
+export function makeBinding(key) {
+  return new DurableObjectNamespace(kInternal, key);
+}
+
 /** A namespace that can also be called to get its class with props. */
-export function makeNamespace(className) {
-  const namespace = new DurableObjectNamespace(kInternal, className);
+export function makeNamespace(className, key) {
+  const namespace = makeBinding(key);
   const callable = (options) => DurableObjectClass.own(className, options?.props ?? {});
   for (const name of ["idFromName", "idFromString", "newUniqueId", "get", "getByName",
     "jurisdiction"]) {
@@ -121,9 +129,9 @@ export function makeNamespace(className) {
   return callable;
 }
 
-function actorStub({ className, hex }, id) {
+function actorStub({ key, hex }, id) {
   const fields = { id, name: id.name };
-  const handle = () => ops.op_stub_actor(className, hex, id.name ?? null);
+  const handle = () => ops.op_stub_actor(key, hex, id.name ?? null);
   return makeStub(handle, fields, DurableObject.prototype);
 }
 

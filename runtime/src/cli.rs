@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Command {
     /// Serve apps that are submitted over the admin API
     Serve(ServeArgs),
-    /// Run one worker script without any configuration
+    /// Run a worker script, or the workers of wrangler configurations
     Run(RunArgs),
 }
 
@@ -45,8 +45,16 @@ pub struct ServeArgs {
 /// What only `beryl run` takes.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The worker script, an ES module
-    pub file: PathBuf,
+    /// A worker script, or wrangler.jsonc, .json or .toml files or their folders; the first of
+    /// several workers is served, the others are reached by bindings
+    #[arg(default_value = ".")]
+    pub files: Vec<PathBuf>,
+    /// The environment of the configuration, of those under `env`
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The folder with the bundled code of the configured worker
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
     /// Directory for the data of its Durable Objects
     #[arg(long, value_name = "DIR", default_value = "./.beryl")]
     pub data: PathBuf,
@@ -121,8 +129,12 @@ mod tests {
             panic!("run was typed");
         };
         assert_eq!(
-            (run.data, run.vars),
-            (PathBuf::from("./.beryl"), vec!["A=1".into(), "B=".into()])
+            (run.data, run.vars, run.files),
+            (
+                PathBuf::from("./.beryl"),
+                vec!["A=1".into(), "B=".into()],
+                vec![PathBuf::from("w.js")]
+            )
         );
     }
 }

@@ -14,6 +14,8 @@ use worker::cron::CronTrigger;
 use worker::limits::{CODE_BYTES_MAX, Limits};
 
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
+use crate::linked;
+use crate::wrangler::{self, Choice, Project};
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub enum Mode {
     Serve(Serve),
     /// One script.
     Run(Run),
+    /// Workers with configuration files; the first is served.
+    Configured(Vec<Project>),
 }
 
 /// The settings of `beryl serve`.
@@ -91,6 +95,16 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: &'static str,
     },
+    /// A configuration file says something that cannot be done.
+    #[error("{}:{line}: {problem}", path.display())]
+    AppConfiguration {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
     /// A path cannot be used.
     #[error("{what} {}: {cause}; {mend}", path.display())]
     ConfigPath {
@@ -119,7 +133,7 @@ impl Config {
                 Config::with(data, common, Egress::Public, mode)
             }
             Command::Run(args) => {
-                let mode = Mode::Run(run(&args)?);
+                let mode = run(&args)?;
                 let private = args.allow_private_network;
                 let egress = if private { Egress::Everywhere } else { Egress::Public };
                 Config::with(args.data, &args.common, egress, mode)
@@ -153,6 +167,10 @@ impl Config {
         let history =
             HistorySettings { keep_ms: HISTORY_MS, bytes_max, now_ms: crate::serve::now_ms };
         limits.storage.history = Some(history).filter(|_| !common.no_history);
+        if let (Mode::Configured(projects), None) = (&mode, common.cpu_ms) {
+            let configured = projects.iter().filter_map(|project| project.cpu_ms).min();
+            limits.cpu_ms = configured.unwrap_or(limits.cpu_ms);
+        }
         make_writable(&data_dir)?;
         let (log_format, debug_port) = (common.log_format, common.debug_port);
         Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })
@@ -183,22 +201,61 @@ fn serve(args: &ServeArgs) -> Result<Serve, Error> {
     Ok(Serve { admin: SocketAddr::new(host, args.admin_port), auth, base_domain })
 }
 
-fn run(args: &RunArgs) -> Result<Run, Error> {
+fn run(args: &RunArgs) -> Result<Mode, Error> {
+    let configurations: Vec<_> = args.files.iter().map(|path| wrangler::find(path)).collect();
+    if let ([file], [None]) = (&args.files[..], &configurations[..]) {
+        return script(args, file).map(Mode::Run);
+    }
+    let files = args.files.iter().zip(configurations);
+    let projects = files.map(|(typed, file)| project(args, typed, file));
+    let mut projects = projects.collect::<Result<Vec<_>, _>>()?;
+    let (vars, crons) = (vars(&args.vars)?, crons(&args.crons)?);
+    if let Some(served) = projects.first_mut() {
+        // What was typed wins over the configuration.
+        served.values.extend(vars.into_iter().map(|(name, value)| (name, value.into())));
+        served.crons.extend(crons);
+    }
+    linked::check(&projects)?;
+    Ok(Mode::Configured(projects))
+}
+
+fn project(args: &RunArgs, typed: &Path, file: Option<PathBuf>) -> Result<Project, Error> {
+    let Some(file) = file else {
+        let problem = "is no configuration; several workers need one each, a script stands alone";
+        return flag("FILES", &typed.to_string_lossy(), problem);
+    };
+    if args.bundle.is_some() && args.files.len() > 1 {
+        let problem = "is the code of one worker; give one configuration only";
+        return flag("--bundle", &typed.to_string_lossy(), problem);
+    }
+    let choice = Choice { environment: args.env.as_deref(), bundle: args.bundle.as_deref() };
+    Project::read(&file, choice)
+}
+
+fn script(args: &RunArgs, file: &Path) -> Result<Run, Error> {
     let vars = vars(&args.vars)?;
     let path =
-        |cause, mend| Error::ConfigPath { what: "script", path: args.file.clone(), cause, mend };
-    let readable = "give the path of a readable JavaScript file";
-    let size = args.file.metadata().map_err(|cause| path(cause, readable))?.len();
+        |cause, mend| Error::ConfigPath { what: "script", path: file.to_owned(), cause, mend };
+    if args.env.is_some() || args.bundle.is_some() {
+        let problem = "is for workers with a configuration; give a wrangler.jsonc";
+        return flag("--env or --bundle", &file.to_string_lossy(), problem);
+    }
+    let readable = "give the path of a readable JavaScript file, or a folder with wrangler.jsonc";
+    let size = file.metadata().map_err(|cause| path(cause, readable))?.len();
     if size > CODE_BYTES_MAX as u64 {
         return Err(path(io::ErrorKind::FileTooLarge.into(), "a script may have up to 64 MiB"));
     }
-    let source = std::fs::read_to_string(&args.file).map_err(|cause| path(cause, readable))?;
-    let main = args.file.file_name().and_then(|name| name.to_str());
+    let source = std::fs::read_to_string(file).map_err(|cause| path(cause, readable))?;
+    let main = file.file_name().and_then(|name| name.to_str());
     let main = main.ok_or_else(|| {
         path(io::ErrorKind::InvalidFilename.into(), "the file's name must be UTF-8")
     })?;
-    let crons = args.crons.iter().map(|typed| cron(typed)).collect::<Result<_, _>>()?;
+    let crons = crons(&args.crons)?;
     Ok(Run { main: main.to_owned(), source, vars, crons })
+}
+
+fn crons(typed: &[String]) -> Result<Vec<CronTrigger>, Error> {
+    typed.iter().map(|typed| cron(typed)).collect()
 }
 
 fn cron(typed: &str) -> Result<CronTrigger, Error> {

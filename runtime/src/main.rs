@@ -10,7 +10,9 @@ mod cli;
 mod config;
 mod debug;
 mod keeper;
+mod linked;
 mod serve;
+mod wrangler;
 
 use std::io;
 use std::process::ExitCode;

@@ -20,8 +20,11 @@ use storage::{DataDir, SyncPool};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use worker::alarm_index::AlarmIndex;
+use worker::bindings::Bindings;
 use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::configured::Configured;
 use worker::entrypoint::Entrypoint;
+use worker::error::{Error, StartStage};
 use worker::limits::Limits;
 use worker::outbound::Outbound;
 use worker::shard::{Config as ShardConfig, Shard};
@@ -31,6 +34,7 @@ use worker::stub::MainStub;
 use crate::apps::Supervisors;
 use crate::config::{Auth, Config, Mode, Run, Serve};
 use crate::debug;
+use crate::linked;
 
 /// Why a process stopped, for people.
 pub type Failure = Box<dyn std::error::Error>;
@@ -55,7 +59,7 @@ impl Sockets {
         }
         let admin = match &config.mode {
             Mode::Serve(settings) => Some(Listener::bind(settings.admin)?),
-            Mode::Run(_) => None,
+            Mode::Run(_) | Mode::Configured(_) => None,
         };
         Ok(Sockets { public, admin })
     }
@@ -103,7 +107,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
     let http = HttpLimits::new(&config.limits);
-    let plan = Plan::new(&config, &data, &sockets)?;
+    let (plan, workers) = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
     let service = plan.service(sockets, http.clone(), ready);
     let service = match config.debug_port {
@@ -111,7 +115,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         None => service,
     };
     let shards = ShardConfig {
-        main: plan.main.clone(),
+        workers,
         data: data.path().to_path_buf(),
         limits: Limits { actors_max: actors_max(config.shards.get()), ..config.limits.clone() },
         sink,
@@ -121,6 +125,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         internet: Arc::new(Gateway::new(config.egress, [])?),
         crons: match &config.mode {
             Mode::Run(run) => run.crons.clone(),
+            Mode::Configured(projects) => linked::crons(projects),
             Mode::Serve(_) => Vec::new(),
         },
     };
@@ -158,7 +163,6 @@ async fn serve_until_stopped(
 
 /// What the process serves and where.
 struct Plan {
-    main: WorkerCode,
     public: SocketAddr,
     host: Option<Host>,
 }
@@ -173,10 +177,18 @@ struct Host {
 }
 
 impl Plan {
-    fn new(config: &Config, data: &DataDir, sockets: &Sockets) -> Result<Plan, Failure> {
+    fn new(
+        config: &Config,
+        data: &DataDir,
+        sockets: &Sockets,
+    ) -> Result<(Plan, Configured), Failure> {
         let public = sockets.public[0].local_addr();
         match &config.mode {
-            Mode::Run(run) => Ok(Plan { main: script(run)?, public, host: None }),
+            Mode::Run(run) => Ok((Plan { public, host: None }, Configured::single(script(run)?))),
+            Mode::Configured(projects) => {
+                let workers = linked::link(projects, data.path())?;
+                Ok((Plan { public, host: None }, workers))
+            }
             Mode::Serve(settings) => {
                 let token = match settings.auth {
                     Auth::Token => Some(Token::open(data.path())?),
@@ -189,7 +201,8 @@ impl Plan {
                     token,
                     token_path: data.path().join(control::token::FILE_NAME),
                 };
-                Ok(Plan { main: app_runner()?, public, host: Some(host) })
+                let workers = Configured::single(app_runner()?);
+                Ok((Plan { public, host: Some(host) }, workers))
             }
         }
     }
@@ -299,7 +312,7 @@ fn serve_shard(
 ) -> Service {
     Box::pin(async move {
         if let Some(ready) = first {
-            let started = shard.start_main().map_err(|error| error.to_string());
+            let started = shard.start_configured().map_err(|error| with_hint(&error));
             let is_started = started.is_ok();
             // The main thread may have given up waiting.
             let _ = ready.send(started);
@@ -330,6 +343,20 @@ fn serve_shard(
     })
 }
 
+/// What kept the worker from starting; a package that nobody bundled gets a word on how to.
+fn with_hint(error: &Error) -> String {
+    let is_package = match error {
+        Error::AppStart(error) => {
+            let name = error.message.strip_prefix("No such module \"").unwrap_or(".");
+            error.stage == StartStage::Link && !name.starts_with(['.', '/']) && !name.contains(':')
+        }
+        _ => false,
+    };
+    let hint = "\n  npm packages must be bundled first: `wrangler deploy --dry-run --outdir dist`, \
+                then `beryl run wrangler.jsonc --bundle dist`";
+    format!("{error}{}", if is_package { hint } else { "" })
+}
+
 /// Ends when the process should stop.
 pub async fn stopped(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone means that the process ends.
@@ -340,7 +367,7 @@ fn script(run: &Run) -> Result<WorkerCode, Failure> {
     let modules = BTreeMap::from([(run.main.clone(), Module::Js(run.source.as_str().into()))]);
     let bundle = check_bundle(run.main.clone(), modules)?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
-    let env = Env::Configured(Arc::new(vars));
+    let env = Env::Configured(Arc::new(Bindings::unconfigured(vars)));
     let (outbound, name) = (Outbound::Internet, run.main.as_str().into());
     Ok(WorkerCode { bundle: Arc::new(bundle), env, outbound, name })
 }
@@ -349,7 +376,7 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let main = "app_runner.js".to_string();
     let modules = BTreeMap::from([(main.clone(), Module::Js(ops::APP_RUNNER.into()))]);
     let bundle = Arc::new(check_bundle(main, modules)?);
-    let env = Env::Configured(Arc::default());
+    let env = Env::Configured(Arc::new(Bindings::unconfigured(serde_json::Map::new())));
     Ok(WorkerCode { bundle, env, outbound: Outbound::Denied, name: "app_runner".into() })
 }
 

@@ -29,10 +29,10 @@ fn check(shards: usize) {
 fn run(app: &App, shards: usize) -> Vec<String> {
     let data = tempfile::tempdir().unwrap();
     let upstream = app.upstream().map(Upstream::start);
-    let mut flags = app.vars();
-    flags.extend(upstream.iter().flat_map(Upstream::flags));
-    let vars: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let start = || Server::run(&app.script(), data.path(), shards, &vars);
+    let mut more = app.arguments();
+    more.extend(upstream.iter().flat_map(Upstream::flags));
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let start = || Server::run(&app.script(), data.path(), shards, &more);
     let mut server = start();
     let mut findings = Vec::new();
     for step in app.steps() {

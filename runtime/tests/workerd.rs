@@ -61,14 +61,34 @@ fn folders_of_objects_and_facets_are_exchanged_with_workerd() {
     }
 }
 
+#[test]
+fn data_that_workerd_wrote_is_gone_on_with() {
+    let apps = App::all();
+    let app = apps.iter().find(|app| app.name == "bindings").unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let theirs = data.path().join("do");
+    std::fs::create_dir(&theirs).unwrap();
+    let workerd = Workerd::start(app, &theirs, None);
+    let paths = ["/room?name=a", "/room-sql", "/script-name"];
+    let first = paths.map(|path| workerd.ask(&client::Ask::get(path)).text());
+    assert_eq!(first[..2], ["{\"count\":1}", "{\"rows\":1}"]);
+    workerd.stop();
+    let more = app.arguments();
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let beryl = Server::run(&app.script(), data.path(), 2, &more);
+    let second = paths.map(|path| beryl.ask(&client::Ask::get(path)).text());
+    assert_eq!(second[..2], ["{\"count\":2}", "{\"rows\":2}"]);
+    assert!(second[2].contains("\"sum\":7"), "{}", second[2]);
+}
+
 fn compare(app: &App) -> Vec<String> {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let upstream = app.upstream().map(Upstream::start);
-    let mut flags = app.vars();
-    flags.extend(upstream.iter().flat_map(Upstream::flags));
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut more = app.arguments();
+    more.extend(upstream.iter().flat_map(Upstream::flags));
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
     let start = || {
-        let beryl = Server::run(&app.script(), ours.path(), 2, &flags);
+        let beryl = Server::run(&app.script(), ours.path(), 2, &more);
         (beryl, Workerd::start(app, theirs.path(), upstream.as_ref()))
     };
     let (mut beryl, mut workerd) = start();

@@ -11,8 +11,8 @@ use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::request::v8_text;
 
-/// What an actor is: `[class, props, id, name, packed props]`; `name` is null for an id without
-/// one and undefined where the id is a plain string.
+/// What an actor is: `[class, props, id, name, packed props, key]` with the unique key of its
+/// namespace; `name` is null for an id without one and undefined where the id is a plain string.
 #[op2]
 pub fn op_actor_describe<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -35,7 +35,8 @@ pub fn op_actor_describe<'s>(
             (v8_text(scope, &id.hex()), name)
         }
     };
-    Ok(v8::Array::new_with_elements(scope, &[class, props, id, name, packed]))
+    let key = v8_text(scope, &actor.identity.position.root.class);
+    Ok(v8::Array::new_with_elements(scope, &[class, props, id, name, packed, key]))
 }
 
 /// Holds the actor's events back.
@@ -70,22 +71,22 @@ pub fn op_actor_break(
 /// The id of a name: 64 hex digits.
 #[op2]
 #[string]
-pub fn op_actor_id_of_name(#[string] class: &str, #[string] name: &str) -> String {
-    ActorId::from_name(class, name).hex()
+pub fn op_actor_id_of_name(#[string] key: &str, #[string] name: &str) -> String {
+    ActorId::from_name(key, name).hex()
 }
 
 /// A new id: 64 hex digits.
 #[op2]
 #[string]
-pub fn op_actor_id_unique(#[string] class: &str) -> Result<String, JsError> {
-    Ok(ActorId::unique(class)?.hex())
+pub fn op_actor_id_unique(#[string] key: &str) -> Result<String, JsError> {
+    Ok(ActorId::unique(key)?.hex())
 }
 
 /// Checks that an id belongs to a namespace; gives it in lower case.
 #[op2]
 #[string]
-pub fn op_actor_id_check(#[string] class: &str, #[string] hex: &str) -> Result<String, JsError> {
-    Ok(ActorId::parse(class, hex)?.hex())
+pub fn op_actor_id_check(#[string] key: &str, #[string] hex: &str) -> Result<String, JsError> {
+    Ok(ActorId::parse(key, hex)?.hex())
 }
 
 /// Tells the host what the main module exports: two lists, of classes for actors and of

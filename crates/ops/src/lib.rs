@@ -6,6 +6,7 @@
 
 mod actor;
 mod alarms;
+mod bindings;
 mod body;
 mod bookmarks;
 mod capability;
@@ -52,6 +53,7 @@ deno_core::extension!(
         alarms::op_alarms_end,
         alarms::op_alarms_no_handler,
         alarms::op_alarms_give_up,
+        bindings::op_bindings_service,
         body::op_body_read,
         body::op_body_read_all,
         body::op_body_read_text,
@@ -153,6 +155,7 @@ deno_core::extension!(
         "actor.js",
         "alarms.js",
         "base64.js",
+        "bindings.js",
         "body.js",
         "bookmarks.js",
         "capability.js",

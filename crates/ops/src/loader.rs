@@ -114,8 +114,8 @@ pub fn op_loader_entrypoint<'s>(
     stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
 }
 
-/// What the worker's `env` is made from: a packed value for a dynamic worker, else the text of a
-/// JSON object, to which the loader binding is added.
+/// What the worker's `env` is made from: a packed value for a dynamic worker, else a JSON text
+/// that `js/bindings.js` makes it of.
 #[op2]
 pub fn op_loader_env<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -126,11 +126,7 @@ pub fn op_loader_env<'s>(
             let env = SerializedHandle::new(env.clone());
             Ok(cppgc::make_cppgc_object(scope, env).into())
         }
-        Env::Configured(vars) => {
-            let json = serde_json::to_string(&**vars)
-                .map_err(|error| Error::bug(format!("vars: {error}")))?;
-            Ok(v8_text(scope, &json))
-        }
+        Env::Configured(bindings) => Ok(v8_text(scope, &bindings.describe())),
     }
 }
 

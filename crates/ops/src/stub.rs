@@ -49,18 +49,18 @@ pub(crate) fn handle<'s>(
     cppgc::make_cppgc_object(scope, StubHandle { target: RefCell::new(Some(target)) })
 }
 
-/// A handle to the actor of class `class` whose id is these hex digits.
+/// A handle to the actor whose id is these hex digits, in the namespace with unique key `key`.
 #[op2]
 pub fn op_stub_actor<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
-    #[string] class: String,
+    #[string] key: String,
     #[string] hex: String,
     #[string] name: Option<String>,
 ) -> Result<v8::Local<'s, v8::Object>, JsError> {
-    let id = ActorId::parse(&class, &hex)?.named(name);
+    let id = ActorId::parse(&key, &hex)?.named(name);
     let shard = Rc::clone(instance(state).shard());
-    Ok(handle(scope, Rc::new(ActorStub::new(shard, class.into(), id))))
+    Ok(handle(scope, Rc::new(ActorStub::new(shard, key.into(), id))))
 }
 
 /// A handle to an export of the calling worker, with props.

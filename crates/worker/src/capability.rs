@@ -20,17 +20,19 @@ use crate::stub::{ActorStub, WorkerStub};
 /// Something a message refers to.
 #[derive(Debug, Clone)]
 pub enum Capability {
-    /// An entrypoint of the configured worker, which every shard runs.
-    Service(Entry),
+    /// An entrypoint of the configured worker at a place, which every shard runs.
+    Service(usize, Entry),
     /// A Durable Object.
     Actor {
-        /// Its class.
-        class: Arc<str>,
+        /// The unique key of its namespace.
+        key: Arc<str>,
         /// Its id.
         id: ActorId,
     },
-    /// A class of the configured worker that facets can be made of.
+    /// A class of a configured worker that facets can be made of.
     Class {
+        /// The worker's place.
+        worker: usize,
         /// The export's name.
         name: Arc<str>,
         /// `ctx.props` of the actors made of it.
@@ -72,16 +74,16 @@ impl Capability {
     #[must_use]
     pub fn arrive(&self, shard: &Rc<Shard>) -> Arrived {
         match self {
-            Capability::Service(entry) => {
-                let source = WorkerSource::Configured(Rc::clone(shard));
+            Capability::Service(worker, entry) => {
+                let source = WorkerSource::Configured(Rc::clone(shard), *worker);
                 Arrived::Entrypoint(Rc::new(WorkerStub::new(source, entry.clone())))
             }
-            Capability::Actor { class, id } => {
-                let stub = ActorStub::new(Rc::clone(shard), (**class).into(), id.clone());
+            Capability::Actor { key, id } => {
+                let stub = ActorStub::new(Rc::clone(shard), (**key).into(), id.clone());
                 Arrived::Entrypoint(Rc::new(stub))
             }
-            Capability::Class { name, props } => Arrived::Class(ActorClass {
-                source: WorkerSource::Configured(Rc::clone(shard)),
+            Capability::Class { worker, name, props } => Arrived::Class(ActorClass {
+                source: WorkerSource::Configured(Rc::clone(shard), *worker),
                 name: name.to_string(),
                 props: props.clone(),
             }),
@@ -104,8 +106,9 @@ impl ActorClass {
     /// Why it cannot be sent, in the platform's words: it belongs to a dynamic worker.
     pub fn capability(&self) -> Result<Capability, &'static str> {
         match self.source {
-            WorkerSource::Configured(_) => {
-                Ok(Capability::Class { name: (*self.name).into(), props: self.props.clone() })
+            WorkerSource::Configured(_, worker) => {
+                let (name, props) = ((*self.name).into(), self.props.clone());
+                Ok(Capability::Class { worker, name, props })
             }
             WorkerSource::Own(_) | WorkerSource::Loaded(_) => Err(OF_DYNAMIC_WORKER),
         }

@@ -7,6 +7,7 @@ use isolate::Bundle;
 pub use isolate::Module;
 use sha2::{Digest, Sha256};
 
+use crate::bindings::Bindings;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::limits::CODE_BYTES_MAX;
@@ -28,10 +29,21 @@ pub struct WorkerCode {
 /// Where a worker's `env` comes from.
 #[derive(Debug, Clone)]
 pub enum Env {
-    /// A configured worker: variables, and a loader binding under the name `LOADER`.
-    Configured(Arc<serde_json::Map<String, serde_json::Value>>),
+    /// A configured worker: what its configuration binds.
+    Configured(Arc<Bindings>),
     /// A dynamic worker: what its supervisor passed.
     Given(Serialized),
+}
+
+impl Env {
+    /// The bindings of a configured worker.
+    #[must_use]
+    pub fn bindings(&self) -> Option<&Bindings> {
+        match self {
+            Env::Configured(bindings) => Some(bindings),
+            Env::Given(_) => None,
+        }
+    }
 }
 
 /// Checks modules against the rules that hold for every worker.

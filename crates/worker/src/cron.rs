@@ -1,4 +1,4 @@
-//! Cron triggers: when `scheduled()` handlers of the configured worker run.
+//! Cron triggers: when `scheduled()` handlers of the configured workers run.
 //!
 //! Patterns have the platform's five fields, in UTC, with Sunday as day 1. Times that passed while
 //! the process did not run are not made up for.
@@ -18,6 +18,7 @@ use crate::stub::reply;
 /// A pattern that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronTrigger {
+    worker: usize,
     text: String,
     cron: Cron,
 }
@@ -54,7 +55,13 @@ impl CronTrigger {
                  example \"*/5 * * * *\""
             )
         })?;
-        Ok(CronTrigger { text: text.into(), cron })
+        Ok(CronTrigger { worker: 0, text: text.into(), cron })
+    }
+
+    /// The same for the configured worker at a place; the first has it otherwise.
+    #[must_use]
+    pub fn of_worker(self, worker: usize) -> CronTrigger {
+        CronTrigger { worker, ..self }
     }
 
     /// The first time after `after_ms` that fits; `None` if there is none.
@@ -91,22 +98,22 @@ impl Shard {
         let mut due = Vec::new();
         for (trigger, next_ms) in &*self.crons().1.triggers.borrow() {
             if let Some(time_ms) = next_ms.get().filter(|next_ms| *next_ms <= now_ms) {
-                due.push(ScheduledRun { cron: trigger.text.clone(), time_ms });
+                due.push((trigger.worker, ScheduledRun { cron: trigger.text.clone(), time_ms }));
                 next_ms.set(trigger.next_after(now_ms));
             }
         }
-        for run in due {
-            self.run_scheduled(run);
+        for (worker, run) in due {
+            self.run_scheduled(worker, run);
         }
     }
 
-    fn run_scheduled(self: &Rc<Self>, run: ScheduledRun) {
+    fn run_scheduled(self: &Rc<Self>, worker: usize, run: ScheduledRun) {
         let (answer, end) = reply();
         let (shard, text) = (Rc::clone(self), run.cron.clone());
         self.outside(move |shard| {
             let kind = EventKind::Scheduled(run, answer);
             let event = Event { actor: None, entry: Entry::default(), kind };
-            match shard.main_worker() {
+            match shard.configured_worker(worker) {
                 Ok(worker) => worker.instance.deliver(event),
                 Err(error) => event.fail(error),
             }

@@ -40,8 +40,8 @@ enum State {
 /// A worker whose exports can be used.
 #[derive(Clone)]
 pub enum WorkerSource {
-    /// The configured worker; whatever isolate it has on this shard.
-    Configured(Rc<Shard>),
+    /// The configured worker at a place; whatever isolate it has on this shard.
+    Configured(Rc<Shard>, usize),
     /// The dynamic worker that asks.
     Own(Weak<Instance>),
     /// A dynamic worker.
@@ -219,10 +219,13 @@ impl WorkerSource {
     pub fn with_worker(&self, f: impl FnOnce(Result<Rc<Worker>, Error>) + 'static) {
         match self {
             WorkerSource::Loaded(loaded) => loaded.with_worker(f),
-            WorkerSource::Configured(shard) => match shard.running_main() {
-                Some(worker) => f(Ok(worker)),
-                None => shard.outside(|shard| f(shard.main_worker())),
-            },
+            WorkerSource::Configured(shard, place) => {
+                let place = *place;
+                match shard.running_worker(place) {
+                    Some(worker) => f(Ok(worker)),
+                    None => shard.outside(move |shard| f(shard.configured_worker(place))),
+                }
+            }
             WorkerSource::Own(instance) => {
                 let worker = instance.upgrade().and_then(|instance| instance.worker());
                 f(worker.ok_or_else(|| Error::reset("The worker is no longer running.")));

@@ -12,22 +12,23 @@ use crate::shard::Shard;
 
 impl Shard {
     /// Delivers an event to an actor of this shard, starting it if need be.
-    pub(crate) fn deliver_to_actor(self: &Rc<Self>, class: &str, id: &ActorId, kind: EventKind) {
-        match self.actor(class, id) {
+    pub(crate) fn deliver_to_actor(self: &Rc<Self>, key: &str, id: &ActorId, kind: EventKind) {
+        match self.actor(key, id) {
             Ok(actor) => actor.deliver(kind),
             Err(error) => Event { actor: None, entry: Default::default(), kind }.fail(error),
         }
     }
 
-    fn actor(self: &Rc<Self>, class: &str, id: &ActorId) -> Result<Rc<Actor>, Error> {
-        if let Some(actor) = self.namespaces().find(class, id) {
+    fn actor(self: &Rc<Self>, key: &str, id: &ActorId) -> Result<Rc<Actor>, Error> {
+        if let Some(actor) = self.namespaces().find(key, id) {
             return Ok(actor);
         }
-        let worker = self.main_worker()?;
-        let slot = self.root_slot(class, id);
+        let home = self.workers().home(key);
+        let worker = self.configured_worker(home.worker)?;
+        let slot = self.root_slot(key, id);
         let identity = Identity {
             id: Name::Id(id.clone()),
-            class: class.into(),
+            class: home.class,
             props: None,
             position: Rc::clone(&slot.position),
         };
@@ -37,10 +38,10 @@ impl Shard {
     }
 
     /// The place of a root, made where nobody used it yet.
-    pub(crate) fn root_slot(self: &Rc<Self>, class: &str, id: &ActorId) -> Rc<RootSlot> {
-        let slot = self.known_root_slot(class, id).unwrap_or_else(|| {
-            let slot = RootSlot::new(self.root(class, id));
-            self.namespaces().add(class, id, Rc::clone(&slot));
+    pub(crate) fn root_slot(self: &Rc<Self>, key: &str, id: &ActorId) -> Rc<RootSlot> {
+        let slot = self.known_root_slot(key, id).unwrap_or_else(|| {
+            let slot = RootSlot::new(self.root(key, id));
+            self.namespaces().add(key, id, Rc::clone(&slot));
             self.sweep_later();
             slot
         });
@@ -49,24 +50,24 @@ impl Shard {
     }
 
     /// The place of a root, if somebody used it.
-    pub(crate) fn known_root_slot(&self, class: &str, id: &ActorId) -> Option<Rc<RootSlot>> {
-        self.namespaces().slot(class, id)
+    pub(crate) fn known_root_slot(&self, key: &str, id: &ActorId) -> Option<Rc<RootSlot>> {
+        self.namespaces().slot(key, id)
     }
 
     /// The files of a tree.
-    pub(crate) fn root(&self, class: &str, id: &ActorId) -> Root {
-        Root::new(self.data(), class, id)
+    pub(crate) fn root(&self, key: &str, id: &ActorId) -> Root {
+        Root::new(self.data(), key, id)
     }
 
     /// Ends an actor and erases its files and those of its facets.
-    pub(crate) fn erase_actor(self: &Rc<Self>, class: &str, id: &ActorId) -> Result<(), Error> {
-        let slot = self.root_slot(class, id);
+    pub(crate) fn erase_actor(self: &Rc<Self>, key: &str, id: &ActorId) -> Result<(), Error> {
+        let slot = self.root_slot(key, id);
         let deleted = Error::reset("Durable Object was deleted.");
         if let Some(actor) = slot.take() {
             actor.break_with(&deleted);
         }
         slot.position.break_facets(&deleted);
-        self.namespaces().remove(class, id, |_| true);
+        self.namespaces().remove(key, id, |_| true);
         let root = &slot.position.root;
         root.erase()?;
         self.forget_tree_alarms(root);
@@ -76,7 +77,7 @@ impl Shard {
     pub(crate) fn forget_root(&self, identity: &Identity, token: u64) {
         if let (0, Name::Id(id)) = (identity.position.number, &identity.id) {
             let is_its = |slot: &RootSlot| slot.actor().is_some_and(|actor| actor.token() == token);
-            self.namespaces().remove(&identity.class, id, is_its);
+            self.namespaces().remove(&identity.position.root.class, id, is_its);
         }
     }
 }

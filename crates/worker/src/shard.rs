@@ -23,7 +23,7 @@ use crate::actor_id::ActorId;
 use crate::alarm_index::AlarmIndex;
 use crate::alarms::Alarms;
 use crate::clock::Clock;
-use crate::code::WorkerCode;
+use crate::configured::Configured;
 use crate::cron::{CronTrigger, Crons};
 use crate::error::Error;
 use crate::eviction::Evictions;
@@ -39,8 +39,8 @@ use crate::worker::Worker;
 
 /// What all shards of a process share.
 pub struct Config {
-    /// The configured worker: a script that is run, or the app host.
-    pub main: WorkerCode,
+    /// The configured workers: what is run, or the app host.
+    pub workers: Configured,
     /// Where databases lie.
     pub data: PathBuf,
     /// The limits an operator can set.
@@ -55,7 +55,7 @@ pub struct Config {
     pub clock: Arc<Clock>,
     /// Opens the way out for workers that may take it.
     pub internet: Arc<dyn Internet>,
-    /// When `scheduled()` of the configured worker runs.
+    /// When `scheduled()` of the configured workers runs.
     pub crons: Vec<CronTrigger>,
 }
 
@@ -76,7 +76,7 @@ pub struct Shard {
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     databases: OpenDatabases,
     actors: Namespaces,
-    main: RefCell<Option<Rc<Worker>>>,
+    configured: RefCell<Vec<Option<Rc<Worker>>>>,
     on_durable: Arc<dyn Fn(u64, Result<u64, storage::Error>) + Send + Sync>,
     next_number: Cell<u64>,
     is_stopping: Cell<bool>,
@@ -121,7 +121,7 @@ impl Shard {
             tokens: RefCell::default(),
             databases: OpenDatabases::default(),
             actors: Namespaces::default(),
-            main: RefCell::new(None),
+            configured: RefCell::default(),
             on_durable: Arc::new(move |token, commit| wake.post(Letter::Durable(token, commit))),
             next_number: Cell::new(1),
             is_stopping: Cell::new(false),
@@ -292,36 +292,53 @@ impl Shard {
         usize::try_from(hash % self.peers.len() as u64).unwrap_or(0)
     }
 
-    /// The configured worker of the process, on this shard.
+    /// A configured worker of the process on this shard, by its place; the first is served.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn main_worker(self: &Rc<Self>) -> Result<Rc<Worker>, Error> {
+    pub fn configured_worker(self: &Rc<Self>, place: usize) -> Result<Rc<Worker>, Error> {
         if self.is_stopping.get() {
             return Err(Error::OverloadShutdown);
         }
-        if let Some(worker) = self.running_main() {
+        if let Some(worker) = self.running_worker(place) {
             return Ok(worker);
         }
-        let worker = Worker::start(self, &self.config.main)?;
-        *self.main.borrow_mut() = Some(Rc::clone(&worker));
+        let code = self.config.workers.worker(place);
+        let worker = Worker::start(self, code.ok_or_else(|| Error::bug("no such worker"))?)?;
+        let mut configured = self.configured.borrow_mut();
+        configured.resize(self.config.workers.count(), None);
+        configured[place] = Some(Rc::clone(&worker));
         Ok(worker)
     }
 
-    /// The configured worker of the process, if this shard runs it already.
-    pub(crate) fn running_main(&self) -> Option<Rc<Worker>> {
-        self.main.borrow().clone().filter(|worker| worker.is_alive())
+    /// A configured worker, if it runs.
+    pub(crate) fn running_worker(&self, place: usize) -> Option<Rc<Worker>> {
+        let running = self.configured.borrow().get(place).cloned().flatten();
+        running.filter(|worker| worker.is_alive())
     }
 
-    /// Starts the configured worker before the first event needs it.
+    /// Starts the configured workers before the first event needs them, and checks that they
+    /// export what is bound.
     ///
     /// # Errors
-    /// As [`main_worker`](Self::main_worker).
-    pub fn start_main(self: &Rc<Self>) -> Result<(), Error> {
+    /// As [`configured_worker`](Self::configured_worker), and [`Error::AppNoHandler`] for an
+    /// export that is missing.
+    pub fn start_configured(self: &Rc<Self>) -> Result<(), Error> {
         let mut started = Ok(());
-        self.inside(|shard| started = shard.main_worker().map(|_| ()));
+        self.inside(|shard| {
+            let places = 0..shard.config.workers.count();
+            started = places.into_iter().try_for_each(|place| {
+                let worker = shard.configured_worker(place)?;
+                worker.instance.check_exports(&shard.config.workers, place)
+            });
+        });
         self.pump();
         started
+    }
+
+    /// The configured workers of the process.
+    pub(crate) fn workers(&self) -> &Configured {
+        &self.config.workers
     }
 
     /// Where databases lie.
@@ -489,7 +506,7 @@ impl Shard {
             slot.position.break_facets(&Error::OverloadShutdown);
         }
         self.ready.take();
-        self.main.take();
+        self.configured.take();
         self.dead.take();
     }
 }

@@ -20,7 +20,7 @@ use crate::shard::Shard;
 /// A handle to an actor of a namespace; its instance is made at the first event.
 pub struct ActorStub {
     shard: Rc<Shard>,
-    class: Rc<str>,
+    key: Rc<str>,
     id: ActorId,
     /// Why it never works again (DO-33).
     broken: Rc<OnceCell<Error>>,
@@ -32,7 +32,7 @@ pub struct WorkerStub {
     entry: Entry,
 }
 
-/// The default export of the configured worker of this process.
+/// The default export of the first configured worker of this process.
 pub struct MainStub {
     shard: Rc<Shard>,
 }
@@ -75,10 +75,10 @@ pub(crate) fn reply<T: 'static>() -> (Answer<T>, Reply<T>) {
 }
 
 impl ActorStub {
-    /// A handle to the actor `id` of `class`, a class of the configured worker.
+    /// A handle to the actor `id` of the namespace with this unique key.
     #[must_use]
-    pub fn new(shard: Rc<Shard>, class: Rc<str>, id: ActorId) -> ActorStub {
-        ActorStub { shard, class, id, broken: Rc::default() }
+    pub fn new(shard: Rc<Shard>, key: Rc<str>, id: ActorId) -> ActorStub {
+        ActorStub { shard, key, id, broken: Rc::default() }
     }
 
     /// As [`reply`], where a reset of the actor breaks the stub for ever: whoever counts on the
@@ -106,8 +106,8 @@ impl ActorStub {
     }
 
     fn send(&self, kind: EventKind) {
-        let (class, id) = (Rc::clone(&self.class), self.id.clone());
-        self.shard.outside(move |shard| shard.deliver_to_actor(&class, &id, kind));
+        let (key, id) = (Rc::clone(&self.key), self.id.clone());
+        self.shard.outside(move |shard| shard.deliver_to_actor(&key, &id, kind));
     }
 
     /// Stops the actor and erases all it and its facets ever stored, without opening it.
@@ -121,8 +121,8 @@ impl ActorStub {
             return self.elsewhere(owner, ActorStub::erase);
         }
         let (answer, reply) = reply();
-        let (class, id) = (Rc::clone(&self.class), self.id.clone());
-        self.shard.outside(move |shard| drop(answer.send(shard.erase_actor(&class, &id))));
+        let (key, id) = (Rc::clone(&self.key), self.id.clone());
+        self.shard.outside(move |shard| drop(answer.send(shard.erase_actor(&key, &id))));
         reply
     }
 
@@ -133,9 +133,9 @@ impl ActorStub {
         F: FnOnce(&ActorStub) -> Reply<T> + Send + 'static,
     {
         let (answer, reply) = self.reply();
-        let (class, id) = (self.class.to_string(), self.id.clone());
+        let (key, id) = (self.key.to_string(), self.id.clone());
         self.shard.dispatch(owner, move |shard| {
-            let stub = ActorStub::new(Rc::clone(shard), class.into(), id);
+            let stub = ActorStub::new(Rc::clone(shard), key.into(), id);
             let reply = f(&stub);
             shard.spawn(async move { drop(answer.send(reply.await)) });
         });
@@ -171,7 +171,7 @@ impl Entrypoint for ActorStub {
     }
 
     fn capability(&self) -> Result<Capability, &'static str> {
-        Ok(Capability::Actor { class: (*self.class).into(), id: self.id.clone() })
+        Ok(Capability::Actor { key: (*self.key).into(), id: self.id.clone() })
     }
 }
 
@@ -194,7 +194,9 @@ impl Deliver for WorkerStub {
 
     fn capability(&self) -> Result<Capability, &'static str> {
         match self.source {
-            WorkerSource::Configured(_) => Ok(Capability::Service(self.entry.clone())),
+            WorkerSource::Configured(_, worker) => {
+                Ok(Capability::Service(worker, self.entry.clone()))
+            }
             WorkerSource::Own(_) | WorkerSource::Loaded(_) => Err(OF_DYNAMIC_WORKER),
         }
     }
@@ -212,7 +214,7 @@ impl Deliver for MainStub {
     fn deliver(&self, kind: EventKind) {
         self.shard.outside(move |shard| {
             let event = Event { actor: None, entry: Entry::default(), kind };
-            match shard.main_worker() {
+            match shard.configured_worker(0) {
                 Ok(worker) => worker.instance.deliver(event),
                 Err(error) => event.fail(error),
             }
@@ -220,7 +222,7 @@ impl Deliver for MainStub {
     }
 
     fn capability(&self) -> Result<Capability, &'static str> {
-        Ok(Capability::Service(Entry::default()))
+        Ok(Capability::Service(0, Entry::default()))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The apps in `test_apps/` and what `expect.json` says they answer.
 //!
-//! `{"about", "vars"?, "steps"}`; a step is `{"restart": true}` or a `request` with the `response`
-//! it must get. `body` is compared as text, `json` as JSON, and of `headers` those that are named.
-//! `rules` names what the step shows, for `docs/conformance.md`. `differs` says why workerd does
-//! not give the same response; a step without it holds there too.
+//! `{"about", "vars"?, "workers"?, "steps"}`; `workers` are configuration files to run instead of
+//! `worker.js`, the served one first; a step is `{"restart": true}` or a `request` with the
+//! `response` it must get. `body` is compared as text, `json` as JSON, and of `headers` those that
+//! are named. `rules` names what the step shows, for `docs/conformance.md`. `differs` says why
+//! workerd does not give the same response; a step without it holds there too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,15 +57,23 @@ impl App {
         App { name, folder, expect }
     }
 
-    /// The worker script.
+    /// The worker script, or the configuration of the worker that is served.
     pub fn script(&self) -> PathBuf {
-        self.folder.join("worker.js")
+        self.workers().next().unwrap_or_else(|| self.folder.join("worker.js"))
     }
 
-    /// Its variables as flags of `beryl run`.
-    pub fn vars(&self) -> Vec<String> {
+    /// The other configurations, and its variables as flags of `beryl run`.
+    pub fn arguments(&self) -> Vec<String> {
+        let others = self.workers().skip(1).map(|file| file.to_str().unwrap().to_owned());
         let vars = self.expect["vars"].as_object().into_iter().flatten();
-        vars.map(|(key, value)| format!("--var={key}={}", value.as_str().unwrap())).collect()
+        let var =
+            |(key, value): (&String, &Value)| format!("--var={key}={}", value.as_str().unwrap());
+        others.chain(vars.map(var)).collect()
+    }
+
+    fn workers(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.expect["workers"].as_array().into_iter().flatten();
+        files.map(|file| self.folder.join(file.as_str().unwrap()))
     }
 
     /// The script of the server that its worker fetches from, if it has one.
