@@ -3,12 +3,13 @@
 import { core, primordials } from "ext:core/mod.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { unpack } from "ext:beryl/capability.js";
-import { unsupported } from "ext:beryl/errors.js";
 import { environment } from "ext:beryl/env.js";
 import { holdUntil } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks } from "ext:beryl/exports.js";
 import { makeFacets } from "ext:beryl/facets.js";
+import * as hibernation from "ext:beryl/hibernation.js";
 import { idParts, makeId } from "ext:beryl/namespace.js";
+import { forgetSockets } from "ext:beryl/sockets.js";
 import { makeStorage } from "ext:beryl/storage.js";
 import { errorParts } from "ext:beryl/thrown.js";
 
@@ -113,14 +114,46 @@ export class DurableObjectState {
     throw new Error(message);
   }
 
-  acceptWebSocket() {
-    void this.#actor;
-    throw unsupported("ctx.acceptWebSocket()");
+  /** @param {WebSocket} socket @param {string[]} [tags] */
+  acceptWebSocket(socket, tags = undefined) {
+    hibernation.acceptWebSocket(this.#actor, socket, tags);
   }
 
-  getWebSockets() {
+  /** @param {string} [tag] @returns {WebSocket[]} */
+  getWebSockets(tag = undefined) {
+    return hibernation.webSockets(this.#actor, tag);
+  }
+
+  /** @param {WebSocket} socket @returns {string[]} */
+  getTags(socket) {
     void this.#actor;
-    return [];
+    return hibernation.webSocketTags(socket);
+  }
+
+  /** @param {WebSocketRequestResponsePair} [pair] */
+  setWebSocketAutoResponse(pair = undefined) {
+    hibernation.setAutoResponse(this.#actor, pair);
+  }
+
+  /** @returns {WebSocketRequestResponsePair | null} */
+  getWebSocketAutoResponse() {
+    return hibernation.autoResponse(this.#actor);
+  }
+
+  /** @param {WebSocket} socket @returns {Date | null} */
+  getWebSocketAutoResponseTimestamp(socket) {
+    void this.#actor;
+    return hibernation.autoResponseTime(socket);
+  }
+
+  /** @param {number} [timeout] Milliseconds. */
+  setHibernatableWebSocketEventTimeout(timeout = undefined) {
+    hibernation.setEventTimeout(this.#actor, timeout);
+  }
+
+  /** @returns {number | null} Milliseconds. */
+  getHibernatableWebSocketEventTimeout() {
+    return hibernation.eventTimeout(this.#actor);
   }
 }
 
@@ -172,5 +205,6 @@ export function actorHex(actor) {
 
 /** @param {number} actor */
 export function forgetActor(actor) {
+  forgetSockets(actor);
   MapPrototypeDelete(actors, actor);
 }

@@ -18,17 +18,14 @@ import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
 import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { thrownClone } from "ext:beryl/rpc_values.js";
 import { runScheduled } from "ext:beryl/scheduled.js";
+import { takeSocketEvent } from "ext:beryl/socket_events.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
 const { ops } = core;
 const {
-  Error,
-  FunctionPrototypeCall,
-  ObjectPrototypeIsPrototypeOf,
-  PromisePrototypeThen,
-  PromiseResolve,
-  SymbolDispose,
+  Error, FunctionPrototypeCall, ObjectPrototypeIsPrototypeOf, PromisePrototypeThen,
+  PromiseResolve, SymbolDispose,
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
@@ -44,6 +41,7 @@ const ALARM = 10;
 const WAKE_FACET = 11;
 const SURVEY = 12;
 const SCHEDULED = 13;
+const SOCKET = 8;
 
 /** A stateless event whose entrypoint has a name or props. */
 const NAMED = 0xffff_ffff;
@@ -95,6 +93,8 @@ export function dispatch(kind, a, b) {
     case SCHEDULED:
       enter(a, b);
       return runScheduled(a, () => entrypoint("default", undefined), fail);
+    case SOCKET:
+      return takeSocketEvent(a, isStateless(b) ? 0 : b);
   }
 }
 
@@ -105,13 +105,16 @@ export function start(namespace) {
 
 function takeFetch(event, actor) {
   enter(event, actor);
+  const request = incomingRequest(event);
   let result;
   try {
-    result = isStateless(actor) ? fetchStateless(event, actor) : fetchActor(event, actor);
+    result = isStateless(actor)
+      ? fetchStateless(event, actor, request)
+      : fetchActor(actor, request);
     // The promise of a call is a function.
     if (typeof result === "function") result = PromiseResolve(result);
     if (!core.isPromise(result)) {
-      sendResponse(event, result);
+      sendResponse(event, result, request);
       return answered(event);
     }
   } catch (error) {
@@ -122,7 +125,7 @@ function takeFetch(event, actor) {
     result,
     (response) => {
       try {
-        sendResponse(event, response);
+        sendResponse(event, response, request);
       } catch (error) {
         fail(event, error);
       }
@@ -135,9 +138,9 @@ function takeFetch(event, actor) {
   );
 }
 
-function fetchStateless(event, actor) {
+function fetchStateless(event, actor, request) {
   const { 0: name, 1: props } = entryOf(event, actor);
-  return fetchEntrypoint(event, name, props);
+  return fetchEntrypoint(request, name, props);
 }
 
 /** The export a stateless event is for, with its props. */
@@ -149,13 +152,12 @@ function entryOf(event, actor) {
   return entry;
 }
 
-function fetchEntrypoint(event, name, props) {
+function fetchEntrypoint(request, name, props) {
   const { handler, ctx } = entrypoint(name, props);
   const { fetch } = handler;
   if (typeof fetch !== "function") {
     throw new Error("Handler does not export a fetch() function.");
   }
-  const request = incomingRequest(event);
   return FunctionPrototypeCall(fetch, handler, request, environment(), ctx);
 }
 
@@ -181,13 +183,13 @@ function noEntrypoint(name) {
   );
 }
 
-function fetchActor(event, actor) {
+function fetchActor(actor, request) {
   const { instance } = actorOf(actor);
   const { fetch } = instance;
   if (typeof fetch !== "function") {
     throw new Error("Handler does not export a fetch() function.");
   }
-  return FunctionPrototypeCall(fetch, instance, incomingRequest(event));
+  return FunctionPrototypeCall(fetch, instance, request);
 }
 
 function enter(event, actor) {

@@ -9,6 +9,7 @@ const NAMES = [
   "AbortError",
   "DataCloneError",
   "IndexSizeError",
+  "InvalidAccessError",
   "InvalidCharacterError",
   "InvalidStateError",
   "NotSupportedError",

@@ -9,6 +9,7 @@ import { registerErrors, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
 import { loadForms } from "ext:beryl/form_data.js";
 import { Headers } from "ext:beryl/headers.js";
+import { WebSocketRequestResponsePair } from "ext:beryl/hibernation.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
@@ -22,6 +23,7 @@ import {
 } from "ext:beryl/timers.js";
 import { URL } from "ext:beryl/url.js";
 import { load } from "ext:beryl/web.js";
+import { becomeEventTarget, WebSocket, WebSocketPair } from "ext:beryl/websocket.js";
 
 const {
   ArrayBufferPrototypeTransfer,
@@ -75,9 +77,6 @@ const MISSING = [
   "CryptoKey",
   "EventSource",
   "HTMLRewriter",
-  "WebSocket",
-  "WebSocketPair",
-  "WebSocketRequestResponsePair",
 ];
 
 /** Fills globalThis; called once, while the snapshot is made. */
@@ -95,6 +94,9 @@ export function installGlobals() {
   define("TextEncoder", TextEncoder);
   define("URL", URL);
   define("URLSearchParams", URLSearchParams);
+  defineLazy("WebSocket", becomeEventTarget);
+  define("WebSocketPair", WebSocketPair);
+  define("WebSocketRequestResponsePair", WebSocketRequestResponsePair);
   define("atob", atob);
   define("btoa", btoa);
   define("Body", Body);
@@ -191,7 +193,7 @@ function cloner() {
   const script = load("13_message_port.js");
   if (!areMarked) {
     areMarked = true;
-    const classes = [Headers, Request, Response, URL, URLSearchParams];
+    const classes = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
     for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
   }
   return script;

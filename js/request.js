@@ -29,6 +29,8 @@ export let incomingRequest;
  *   signal: AbortSignal | null}} Parts
  */
 export let requestParts;
+/** @type {(request: Request) => void} Takes line and headers before the event is over. */
+export let keepHead;
 /** @type {(value: unknown) => Request | null} */
 let asRequest;
 
@@ -81,6 +83,7 @@ export class Request extends Body {
       setNativeBody(request, event);
       return request;
     };
+    keepHead = (request) => void [request.url, headerList(request.headers)];
     requestParts = (input, init = undefined) => {
       if (init === undefined || init === null) {
         if (typeof input === "string") return plainParts(parsedUrl(input));
@@ -244,6 +247,8 @@ function plainParts(url) {
   return { event: -1, asked, line, headers: null, body: null, signal: null };
 }
 
+const abortClasses = () => load("03_abort_signal.js");
+
 /**
  * @param {unknown} input A string, or an object whose text is the URL.
  * @returns {string} The URL as the URL standard writes it.
@@ -255,7 +260,7 @@ function parsedUrl(input) {
   return url;
 }
 
-/** @returns {string} The URL as it is sent: what follows a `#` stays with the caller. */
+/** The URL as it is sent: what follows a `#` stays with the caller. */
 function withoutFragment(url) {
   const at = StringPrototypeIndexOf(url, "#");
   return at < 0 ? url : StringPrototypeSlice(url, 0, at);

@@ -2,19 +2,13 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
-  Body,
-  copyBody,
-  isNativeBody,
-  kInternal,
-  markMoved,
-  setBody,
-  setNativeBody,
-  takeBody,
-  TEXT_TYPE,
+  Body, copyBody, isNativeBody, kInternal, markMoved, setBody, setNativeBody, takeBody, TEXT_TYPE,
 } from "ext:beryl/body.js";
 import { headerList, Headers, headersOfList, immutableHeaders } from "ext:beryl/headers.js";
-import { unsupported } from "ext:beryl/errors.js";
+import { keepHead } from "ext:beryl/request.js";
+import { checkSocketInit, nullBody } from "ext:beryl/socket_arguments.js";
 import { parseUrl } from "ext:beryl/url.js";
+import { handleOf, makeSocket } from "ext:beryl/websocket.js";
 
 const { ops } = core;
 const {
@@ -27,7 +21,7 @@ const NO_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 
 
 /**
  * Answers an event. Throws a TypeError if the value is no Response or its body is used.
- * @type {(event: number, response: unknown) => void}
+ * @type {(event: number, response: unknown, request: Request) => void}
  */
 export let sendResponse;
 /**
@@ -53,6 +47,8 @@ export class Response extends Body {
   #place = null;
   #isError = false;
   #cf = undefined;
+  /** @type {WebSocket | null | undefined} Undefined until a native response was asked. */
+  #webSocket = null;
 
   /**
    * @param {BodyInit | null} [body]
@@ -71,13 +67,14 @@ export class Response extends Body {
       response.#asked = asked;
       response.#handle = handle;
       response.#origin = handle;
+      response.#webSocket = undefined;
       setNativeBody(response, handle);
       return response;
     };
-    sendResponse = (event, response) => {
+    sendResponse = (event, response, request) => {
       const isResponse = typeof response === "object" && response !== null && #status in response;
       if (!isResponse) throw new TypeError(NO_RESPONSE);
-      response.#send(event);
+      response.#send(event, request);
     };
   }
 
@@ -168,8 +165,11 @@ export class Response extends Body {
   }
 
   get webSocket() {
-    void this.#status;
-    return null;
+    if (this.#webSocket === undefined) {
+      const handle = ops.op_websocket_of_response(this.#origin);
+      this.#webSocket = handle === null ? null : makeSocket(handle);
+    }
+    return this.#webSocket;
   }
 
   get cf() {
@@ -178,6 +178,9 @@ export class Response extends Body {
 
   /** @returns {Response} */
   clone() {
+    if (this.status === 101) {
+      throw new TypeError("Cannot clone a response to a WebSocket handshake.");
+    }
     const copy = new Response(kInternal);
     copy.#status = this.status;
     copy.#statusText = this.#statusText;
@@ -199,7 +202,13 @@ export class Response extends Body {
     return `Response ${inspect({ status, statusText, headers, ok, bodyUsed }, options)}`;
   }
 
-  #send(event) {
+  #send(event, request) {
+    const socket = this.#webSocket;
+    if (socket !== null && socket !== undefined) {
+      // Listeners go on looking at the request.
+      keepHead(request);
+      return ops.op_websocket_respond(event, handleOf(socket), headerList(this.headers));
+    }
     if (this.#origin !== null && isNativeBody(this)) {
       ops.op_response_forward(event, this.#origin);
       markMoved(this);
@@ -247,8 +256,13 @@ export class Response extends Body {
       );
     }
     const { status, statusText, headers, webSocket, cf } = init;
-    if (webSocket !== undefined && webSocket !== null) throw unsupported("webSocket");
-    if (status !== undefined) this.#status = checkedStatus(status, body);
+    if (webSocket !== undefined && webSocket !== null) {
+      checkSocketInit(handleOf(webSocket), status, body);
+      this.#status = 101;
+      this.#webSocket = webSocket;
+    } else if (status !== undefined) {
+      this.#status = checkedStatus(status, body);
+    }
     if (statusText !== undefined) this.#statusText = checkedReason(statusText);
     if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
     if (cf !== undefined) this.#cf = cf;
@@ -265,8 +279,7 @@ function checkedStatus(value, body) {
   }
   const isNull = body === null || body === undefined;
   if (!isNull && (status === 204 || status === 205 || status === 304)) {
-    throw new TypeError("Response with null body status (101, 204, 205, or 304) cannot have " +
-      "a body.");
+    throw nullBody();
   }
   return status;
 }

@@ -31,6 +31,30 @@ export function load(script) {
   return exports;
 }
 
+/** Where the errors of listeners go at the moment; null to report them. */
+let failures = null;
+
+/**
+ * @param {() => void} dispatch Calls listeners.
+ * @returns {{error: unknown} | null} What one of them threw first.
+ */
+export function failureOfListeners(dispatch) {
+  const outer = failures;
+  const mine = { error: undefined, isEmpty: true };
+  failures = mine;
+  try {
+    dispatch();
+  } catch (error) {
+    if (mine.isEmpty) {
+      mine.error = error;
+      mine.isEmpty = false;
+    }
+  } finally {
+    failures = outer;
+  }
+  return mine.isEmpty ? null : mine;
+}
+
 /** A listener that throws is reported to us, not to deno_core, which would end the isolate. */
 function fitEvents() {
   if (areEventsFitted) return;
@@ -38,7 +62,12 @@ function fitEvents() {
   core.loadExtScript("ext:deno_web/02_event.js").saveGlobalThisReference({
     __proto__: null,
     dispatchEvent(event) {
-      reportUncaught(event.error);
+      if (failures === null) {
+        reportUncaught(event.error);
+      } else if (failures.isEmpty) {
+        failures.error = event.error;
+        failures.isEmpty = false;
+      }
       return false;
     },
   });

@@ -9,6 +9,7 @@ mod server;
 
 use server::Server;
 use server::app::{App, Step, ask, differences, title};
+use server::socket::{self, Sockets};
 use server::upstream::Upstream;
 
 #[test]
@@ -35,9 +36,16 @@ fn run(app: &App, shards: usize) -> Vec<String> {
     let start = || Server::run(&app.script(), data.path(), shards, &more);
     let mut server = start();
     let mut findings = Vec::new();
+    let mut sockets = Sockets::default();
     for step in app.steps() {
         match step {
+            Step::Socket(step) => {
+                let place = format!("{}: {}", app.name, socket::title(step));
+                let found = sockets.run(server.port, step);
+                findings.extend(found.iter().map(|finding| format!("{place}: {finding}")));
+            }
             Step::Restart => {
+                sockets = Sockets::default();
                 assert_eq!(server.stop().code(), Some(0), "{}: an orderly stop", app.name);
                 server = start();
             }

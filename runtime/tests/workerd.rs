@@ -13,6 +13,7 @@ use std::process::{Child, Command};
 
 use server::app::{App, Step, ask, differences, root, title};
 use server::client::{self, Answer};
+use server::socket::{self, Sockets};
 use server::upstream::Upstream;
 use server::{Output, Server, signal, spawn, wait_for};
 
@@ -93,12 +94,23 @@ fn compare(app: &App) -> Vec<String> {
     };
     let (mut beryl, mut workerd) = start();
     let mut findings = Vec::new();
+    let mut sockets = [Sockets::default(), Sockets::default()];
     for step in app.steps() {
-        let Step::Exchange(step) = step else {
-            beryl.stop();
-            workerd.stop();
-            (beryl, workerd) = start();
-            continue;
+        let step = match step {
+            Step::Exchange(step) => step,
+            Step::Socket(step) => {
+                if !step["differs"].is_string() {
+                    findings.extend(on_both(app, &mut sockets, [beryl.port, workerd.port], step));
+                }
+                continue;
+            }
+            Step::Restart => {
+                sockets = [Sockets::default(), Sockets::default()];
+                beryl.stop();
+                workerd.stop();
+                (beryl, workerd) = start();
+                continue;
+            }
         };
         if step["differs"].is_string() {
             continue;
@@ -118,6 +130,21 @@ fn compare(app: &App) -> Vec<String> {
         findings.extend(unequal(&ours, &theirs).map(|finding| format!("{place}: {finding}")));
     }
     findings
+}
+
+fn on_both(
+    app: &App,
+    sockets: &mut [Sockets; 2],
+    ports: [u16; 2],
+    step: &serde_json::Value,
+) -> Vec<String> {
+    let place = format!("{}: {}", app.name, socket::title(step));
+    let mut found = Vec::new();
+    for ((sockets, port), name) in sockets.iter_mut().zip(ports).zip(["Beryl", "workerd"]) {
+        let wrong = sockets.run(port, step);
+        found.extend(wrong.iter().map(|finding| format!("{place}: on {name} {finding}")));
+    }
+    found
 }
 
 /// What of Beryl's answer is not as workerd's.

@@ -214,7 +214,7 @@ impl State {
         self.catalogue.remove(name).map_err(|error| Refusal::storage(&error))?;
         tracing::info!(app = name.as_str(), "removed");
         let (headers, body) = (HeaderMap::new(), Body::Empty);
-        Ok(Response { status: StatusCode::NO_CONTENT, headers, body, url: None })
+        Ok(Response { status: StatusCode::NO_CONTENT, headers, body, url: None, socket: None })
     }
 
     fn known(&self, name: &AppName) -> Result<App, Refusal> {

@@ -179,7 +179,7 @@ fn incoming(response: http::Response<Incoming>, method: &Method) -> Response {
         Body::Stream(BodyStream::new(Chunks(body), length))
     };
     let headers: HeaderMap = parts.headers;
-    Response { status: parts.status, headers, body, url: None }
+    Response { status: parts.status, headers, body, url: None, socket: None }
 }
 
 /// The chunks of a body from the network.

@@ -4,10 +4,11 @@
 //! HTTP/1.1 and HTTP/2 by prior knowledge share the port: the first bytes decide. Failures of
 //! events become HTTP statuses here and nowhere else.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,12 +21,15 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use worker::entrypoint::Entrypoint;
 use worker::error::Error;
+use worker::link::SocketEnd;
+use worker::message::Response;
 
 use crate::limits::HttpLimits;
 use crate::listener::LocalExecutor;
 use crate::request::{self, Refusal};
 use crate::response::{self, Outgoing};
 use crate::socket::{Scratch, Socket};
+use crate::websocket;
 
 /// What all connections of one listener share.
 pub(crate) struct Server {
@@ -70,16 +74,28 @@ impl Server {
             () = closed(&mut closing) => return,
         };
         let builders = server.clone();
-        let service = service_fn(move |request| answer(server.clone(), request));
+        let accepted = Rc::new(RefCell::new(None));
+        let switched = Rc::clone(&accepted);
+        let service = service_fn(move |request| answer(server.clone(), accepted.clone(), request));
         let io = TokioIo::new(Socket::new(stream, Rc::clone(&builders.scratch)));
         let ended = match version {
             Ok(Version::Http1) => {
-                let connection = builders.http1.serve_connection(io, service);
-                drive(connection, closing, http1::Connection::graceful_shutdown).await
+                // Boxed, because a WebSocket stays far longer and needs less.
+                let mut connection = Box::new(builders.http1.serve_connection(io, service));
+                let end = http1::Connection::graceful_shutdown;
+                let ended = drive(Pin::new(connection.as_mut()), &mut closing, end).await;
+                if let Some(end) = switched.take() {
+                    let parts = connection.into_parts();
+                    drop(builders);
+                    let stream = parts.io.into_inner().into_stream();
+                    return websocket::serve(stream, parts.read_buf, end, closing).await;
+                }
+                ended
             }
             Ok(Version::Http2) => {
-                let connection = builders.http2.serve_connection(io, service);
-                drive(connection, closing, http2::Connection::graceful_shutdown).await
+                let mut connection = Box::pin(builders.http2.serve_connection(io, service));
+                let end = http2::Connection::graceful_shutdown;
+                drive(connection.as_mut(), &mut closing, end).await
             }
             Err(error) => return tracing::trace!(%error, "connection without a request"),
         };
@@ -118,18 +134,17 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 }
 
 async fn drive<C>(
-    connection: C,
-    mut closing: watch::Receiver<bool>,
+    mut connection: Pin<&mut C>,
+    closing: &mut watch::Receiver<bool>,
     close_gracefully: fn(Pin<&mut C>),
 ) -> hyper::Result<()>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = closed(&mut closing) => {}
+        () = closed(closing) => {}
     }
     close_gracefully(connection.as_mut());
     connection.await
@@ -137,15 +152,24 @@ where
 
 async fn answer(
     server: Rc<Server>,
+    accepted: Rc<RefCell<Option<SocketEnd>>>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Outgoing>, Infallible> {
     let method = request.method().clone();
+    let key = websocket::key(request.method(), request.version(), request.headers()).cloned();
     let (request, overflow) = match request::receive(request, &server.limits) {
         Ok(received) => received,
         Err(refusal) => return Ok(refuse(&refusal)),
     };
     let answered = server.entrypoint.fetch(request).await;
     Ok(match answered {
+        Ok(Response { headers, socket: Some(end), .. }) => match key {
+            Some(key) => {
+                *accepted.borrow_mut() = Some(end);
+                response::switch(headers, &key)
+            }
+            None => fail(&Error::bug("a WebSocket for a client that asked for none")),
+        },
         Ok(response) => response::send(response, &method),
         // The event failed because its body broke off here; the client is to blame.
         Err(_) if overflow.happened() => {

@@ -17,6 +17,7 @@ mod request;
 mod response;
 pub mod router;
 mod socket;
+mod websocket;
 
 pub use client::Gateway;
 pub use egress::Egress;

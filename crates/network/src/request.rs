@@ -20,6 +20,7 @@ use worker::body::{Body, BodyError, BodyStream};
 use worker::message::{Request, RequestId};
 
 use crate::limits::HttpLimits;
+use crate::websocket;
 
 /// A request that is answered without an event.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +62,13 @@ pub(crate) fn receive(
     }
     let url = url(&mut parts)?;
     let (body, overflow) = body(incoming, limits)?;
+    let wants_socket = websocket::key(&parts.method, parts.version, &parts.headers).is_some();
     remove_connection_headers(&mut parts.headers);
+    if wants_socket {
+        // The one thing about the connection that the worker has to know.
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
     let id = RequestId::new();
     Ok((Request { id, method: parts.method, url, headers: parts.headers, body }, overflow))
 }

@@ -6,7 +6,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::CONTENT_LENGTH;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    UPGRADE,
+};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use serde_json::json;
@@ -15,6 +18,7 @@ use worker::error::StartError;
 use worker::message::Response;
 
 use crate::request::remove_connection_headers;
+use crate::websocket;
 
 /// A body on its way to the client; hyper pulls it at the client's pace.
 pub(crate) struct Outgoing(Body);
@@ -52,6 +56,18 @@ pub(crate) fn send(response: Response, method: &Method) -> http::Response<Outgoi
         body
     };
     message(status, headers, body)
+}
+
+/// The answer that begins a WebSocket; `key` is what the client sent.
+pub(crate) fn switch(mut headers: HeaderMap, key: &HeaderValue) -> http::Response<Outgoing> {
+    remove_connection_headers(&mut headers);
+    // There are no extensions here, whatever the app says.
+    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, websocket::accept_key(key));
+    message(StatusCode::SWITCHING_PROTOCOLS, headers, Body::Empty)
 }
 
 /// The one JSON shape of every error.

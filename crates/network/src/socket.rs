@@ -25,6 +25,11 @@ impl Socket {
     pub(crate) fn new(stream: TcpStream, scratch: Scratch) -> Socket {
         Socket { stream, scratch }
     }
+
+    /// The stream for another protocol than HTTP.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
 }
 
 impl AsyncRead for Socket {

@@ -109,7 +109,7 @@ impl Fake {
 }
 
 fn ok(body: Body) -> Response {
-    Response { status: StatusCode::OK, headers: HeaderMap::new(), body, url: None }
+    Response { status: StatusCode::OK, headers: HeaderMap::new(), body, url: None, socket: None }
 }
 
 fn limits() -> HttpLimits {

@@ -20,6 +20,12 @@ pub enum JsError {
     /// The caller passed something that cannot be used.
     #[error("{0}")]
     Type(Cow<'static, str>),
+    /// The caller passed a value outside of what is allowed.
+    #[error("{0}")]
+    Range(String),
+    /// A use that the platform refuses with a plain `Error`.
+    #[error("{0}")]
+    Plain(String),
     /// A value has no structured clone.
     #[error("{0}")]
     DataClone(String),
@@ -29,6 +35,18 @@ impl JsError {
     /// A `TypeError`.
     pub fn type_error(message: impl Into<Cow<'static, str>>) -> JsError {
         JsError::Type(message.into())
+    }
+
+    /// A `RangeError`.
+    #[must_use]
+    pub fn range(message: String) -> JsError {
+        JsError::Range(message)
+    }
+
+    /// An `Error`.
+    #[must_use]
+    pub fn plain(message: String) -> JsError {
+        JsError::Plain(message)
     }
 
     /// What an op throws when the actor it is for is gone.
@@ -43,6 +61,8 @@ impl JsErrorClass for JsError {
         match self {
             JsError::Worker(error) => class(error),
             JsError::Storage(_) => "Error".into(),
+            JsError::Plain(_) => "Error".into(),
+            JsError::Range(_) => "RangeError".into(),
             JsError::Type(_) => "TypeError".into(),
             JsError::DataClone(_) => "DOMExceptionDataCloneError".into(),
         }

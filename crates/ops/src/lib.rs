@@ -19,6 +19,7 @@ mod eviction;
 mod facets;
 mod fetch;
 mod form_data;
+mod hibernation;
 mod kv;
 mod loader;
 mod pending;
@@ -29,6 +30,7 @@ mod serialize;
 mod sql;
 mod stub;
 mod timers;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -109,6 +111,15 @@ deno_core::extension!(
         fetch::op_fetch_abort,
         fetch::op_fetch_send,
         form_data::op_form_data_parse,
+        hibernation::op_hibernation_accept,
+        hibernation::op_hibernation_sockets,
+        hibernation::op_hibernation_socket,
+        hibernation::op_hibernation_tags,
+        hibernation::op_hibernation_set_auto_response,
+        hibernation::op_hibernation_auto_response,
+        hibernation::op_hibernation_answered,
+        hibernation::op_hibernation_set_timeout,
+        hibernation::op_hibernation_timeout,
         kv::op_kv_get,
         kv::op_kv_put,
         kv::op_kv_delete,
@@ -148,6 +159,21 @@ deno_core::extension!(
         stub::op_stub_dispose,
         timers::op_timers_start,
         timers::op_timers_stop,
+        websocket::op_websocket_pair,
+        websocket::op_websocket_id,
+        websocket::op_websocket_accept,
+        websocket::op_websocket_ready_state,
+        websocket::op_websocket_waiting,
+        websocket::op_websocket_send_text,
+        websocket::op_websocket_send_bytes,
+        websocket::op_websocket_close,
+        websocket::op_websocket_drop,
+        websocket::op_websocket_event,
+        websocket::op_websocket_done,
+        websocket::op_websocket_attach,
+        websocket::op_websocket_attachment,
+        websocket::op_websocket_respond,
+        websocket::op_websocket_of_response,
     ],
     esm_entry_point = "ext:beryl/main.js",
     esm = [
@@ -173,6 +199,7 @@ deno_core::extension!(
         "form_data.js",
         "globals.js",
         "headers.js",
+        "hibernation.js",
         "kv.js",
         "lent.js",
         "loader.js",
@@ -188,6 +215,9 @@ deno_core::extension!(
         "rpc_values.js",
         "scheduled.js",
         "search_params.js",
+        "socket_arguments.js",
+        "socket_events.js",
+        "sockets.js",
         "sql.js",
         "storage.js",
         "streams.js",
@@ -197,6 +227,7 @@ deno_core::extension!(
         "timers.js",
         "url.js",
         "web.js",
+        "websocket.js",
         "worker_code.js",
     ],
     lazy_loaded_js = [

@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use worker::body::Body;
 use worker::instance::Instance;
+use worker::link::SocketEnd;
 use worker::message::Response;
 
 use crate::body::{BODY_USED, BodyHandle};
@@ -55,6 +56,12 @@ impl ResponseHandle {
     pub fn new(response: Response) -> ResponseHandle {
         ResponseHandle { response: RefCell::new(Some(response)) }
     }
+
+    /// Takes the WebSocket out that begins with it.
+    #[must_use]
+    pub fn take_socket(&self) -> Option<SocketEnd> {
+        self.response.borrow_mut().as_mut()?.socket.take()
+    }
 }
 
 /// Answers a fetch event. `headers` is null or `[name, value, …]`; `body` is null, a string, a
@@ -80,7 +87,8 @@ pub fn op_response_send(
         Err(_) => HeaderMap::new(),
     };
     let body = body_of(scope, body).ok_or(ResponseOpError::Body)?;
-    state.borrow::<Rc<Instance>>().answer(event, Ok(Response { status, headers, body, url: None }));
+    let response = Response { status, headers, body, url: None, socket: None };
+    state.borrow::<Rc<Instance>>().answer(event, Ok(response));
     Ok(())
 }
 

@@ -105,7 +105,7 @@ mod tests {
 
     fn answer(body: Body) -> Reply<Response> {
         let headers = HeaderMap::new();
-        let response = Response { status: StatusCode::OK, headers, body, url: None };
+        let response = Response { status: StatusCode::OK, headers, body, url: None, socket: None };
         Box::pin(std::future::ready(Ok(response)))
     }
 

@@ -21,6 +21,7 @@ use crate::gate::{OutputGate, Passage};
 use crate::limits::ACTOR_WAITING_MAX;
 use crate::position::Position;
 use crate::shard::Shard;
+use crate::socket_set::SocketSet;
 use crate::worker::Worker;
 
 /// An actor that runs in an isolate of its shard.
@@ -109,6 +110,9 @@ impl Actor {
             alarm: AlarmState::default(),
             usage: Usage::default(),
         });
+        if let Some(sockets) = actor.identity.position.sockets() {
+            sockets.attach(&actor);
+        }
         let instance = &actor.worker.instance;
         actor.index.set(instance.add_actor(Rc::clone(&actor)));
         shard.add_token(actor.token, &actor);
@@ -205,6 +209,11 @@ impl Actor {
         if let State::Waiting { events, .. } = events {
             events.into_iter().for_each(|event| self.worker.instance.deliver(event));
         }
+    }
+
+    /// Its WebSockets that outlive this instance.
+    pub fn sockets(self: &Rc<Self>) -> Rc<SocketSet> {
+        self.identity.position.sockets_or(|| SocketSet::new(self))
     }
 
     /// Where its database lies.

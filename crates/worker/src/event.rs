@@ -9,7 +9,9 @@ use crate::alarm::Run;
 use crate::cron::ScheduledRun;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
+use crate::link::{Frame, LinkWriter};
 use crate::message::{Request, Response};
+use crate::socket::SocketEvent;
 
 /// One event that an isolate has or will have.
 pub struct Event {
@@ -44,6 +46,8 @@ pub enum EventKind {
     Fetch(Option<Request>, Answer<Response>),
     /// An RPC call.
     Call(Option<Call>, Answer<Serialized>),
+    /// Something a WebSocket heard.
+    Socket(SocketEvent),
     /// The construction of the actor's instance.
     Construct,
     /// `alarm(info)`.
@@ -77,6 +81,8 @@ pub enum Outgoing {
     Returned(Answer<Serialized>, Result<Serialized, Error>),
     /// The end of an alarm's run.
     Alarm(Answer<AlarmEnd>, Result<AlarmEnd, Error>),
+    /// A frame of a WebSocket.
+    Frame(LinkWriter, Frame),
     /// Something outside of the actor that waits for its turn.
     Signal(Answer<()>),
 }
@@ -88,6 +94,7 @@ impl Outgoing {
             Outgoing::Response(answer, result) => drop(answer.send(result)),
             Outgoing::Returned(answer, result) => drop(answer.send(result)),
             Outgoing::Alarm(answer, result) => drop(answer.send(result)),
+            Outgoing::Frame(writer, frame) => writer.push(frame),
             Outgoing::Signal(answer) => drop(answer.send(Ok(()))),
         }
     }
@@ -98,6 +105,7 @@ impl Outgoing {
             Outgoing::Response(answer, _) => drop(answer.send(Err(error))),
             Outgoing::Returned(answer, _) => drop(answer.send(Err(error))),
             Outgoing::Alarm(answer, _) => drop(answer.send(Err(error))),
+            Outgoing::Frame(writer, _) => writer.cut(),
             Outgoing::Signal(answer) => drop(answer.send(Err(error))),
         }
     }
@@ -119,6 +127,7 @@ impl EventKind {
             EventKind::Alarm(_, answer) => drop(answer.send(Err(error))),
             EventKind::WakeFacet(_, answer) => drop(answer.send(Err(error))),
             EventKind::Scheduled(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Socket(event) => event.fail(error),
             EventKind::Construct => {}
         }
     }
@@ -149,6 +158,8 @@ pub enum Delivery {
     Settle(u32, SettledForm),
     /// A timer is due.
     Timer(u32),
+    /// `(event, actor)`: a WebSocket heard something.
+    Socket(u32, u32),
     /// This actor is gone; its instance may be collected.
     Forget(u32),
     /// `(event, actor)`: an RPC call of something else than an entrypoint's own member.
@@ -182,6 +193,7 @@ impl Delivery {
             Delivery::WakeFacet(event, actor) => (11, event, actor),
             Delivery::Survey => (12, 0, 0),
             Delivery::Scheduled(event, actor) => (13, event, actor),
+            Delivery::Socket(event, actor) => (8, event, actor),
         }
     }
 }

@@ -200,6 +200,7 @@ impl Shard {
         if let Some(actor) = root.actor() {
             tree.visit(actor, Place::Root(Rc::clone(root)));
         }
+        tree.is_alive |= root.position.has_sockets();
         tree.descend(&root.position);
         let Tree { is_used, is_alive, .. } = tree;
         let files = &root.position.root;
@@ -234,7 +235,8 @@ impl Shard {
         let candidates = self.evictions().candidates.borrow_mut().remove(&worker);
         let (now_ms, idle_ms_max) = (self.clock().now_ms(), self.idle_ms_max());
         for Candidate { place, actor } in candidates.unwrap_or_default() {
-            let is_held = held.contains(&actor.index());
+            let index = actor.index();
+            let is_held = held.contains(&index) || actor.worker().instance.sockets.has_of(index);
             match keeps(&actor, now_ms, idle_ms_max, is_held) {
                 Keeps::Busy | Keeps::Held => actor.usage.idle_ms.set(now_ms),
                 Keeps::Fresh => {}
@@ -273,6 +275,8 @@ impl Tree<'_> {
                 self.visit(actor, Place::Facet(Rc::clone(&slot)));
             }
             if let Some(position) = slot.known_position() {
+                // A message may come for it.
+                self.is_alive |= position.has_sockets();
                 self.descend(position);
             }
         }

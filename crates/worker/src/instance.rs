@@ -25,6 +25,7 @@ use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
+use crate::socket_table::SocketTable;
 use crate::worker::Worker;
 
 /// The host side of one worker in one isolate.
@@ -41,6 +42,8 @@ pub struct Instance {
     timers: RefCell<HashMap<u32, AbortHandle>>,
     loader: OnceCell<Rc<LoaderNamespace>>,
     pub(crate) outbound: OnceCell<Rc<dyn Entrypoint>>,
+    /// The sockets that listeners in this isolate hear.
+    pub(crate) sockets: SocketTable,
     scheduled: Cell<bool>,
     /// Promises that wait for something outside of the isolate.
     deferred: Cell<usize>,
@@ -104,6 +107,7 @@ impl Instance {
             timers: RefCell::default(),
             loader: OnceCell::new(),
             outbound: OnceCell::new(),
+            sockets: SocketTable::default(),
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
             lent: Cell::new(0),
@@ -197,6 +201,7 @@ impl Instance {
             EventKind::Alarm(..) => Delivery::Alarm,
             EventKind::WakeFacet(..) => Delivery::WakeFacet,
             EventKind::Scheduled(..) => Delivery::Scheduled,
+            EventKind::Socket(_) => Delivery::Socket,
         };
         let number = self.events.borrow_mut().insert(event);
         self.queue(delivery(number, actor));
@@ -231,7 +236,8 @@ impl Instance {
             | Delivery::Call(event, actor)
             | Delivery::Invoke(event, actor)
             | Delivery::Alarm(event, actor)
-            | Delivery::WakeFacet(event, actor)) = (match next {
+            | Delivery::WakeFacet(event, actor)
+            | Delivery::Socket(event, actor)) = (match next {
                 None => {
                     self.scheduled.set(false);
                     return None;
@@ -273,6 +279,7 @@ impl Instance {
             return;
         }
         self.actors.borrow_mut().remove(index);
+        self.sockets.end_of(index);
         self.fail_events(error, |event| {
             event.actor.as_ref().is_some_and(|actor| actor.index() == index)
         });
@@ -293,12 +300,14 @@ impl Instance {
             && self.deferred.get() == 0
             && self.lent.get() == 0
             && !self.is_held()
+            && self.sockets.is_empty()
     }
 
     /// Stops everything that could still reach the isolate.
     pub(crate) fn stop(&self) {
         self.inbox.borrow_mut().clear();
         self.settled.borrow_mut().clear();
+        self.sockets.end();
         for (_, timer) in self.timers.take() {
             timer.abort();
         }
@@ -356,7 +365,8 @@ impl Instance {
     /// Settles a `fetch` event.
     pub fn answer(&self, event: u32, answer: Result<Response, Error>) {
         let event = self.events.borrow_mut().remove(event);
-        let Some(Event { actor, kind: EventKind::Fetch(_, way), .. }) = event else { return };
+        let Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) = event else { return };
+        let answer = answer.and_then(|response| response.fit_for(request.as_ref()));
         leave(actor, Outgoing::Response(way, answer));
     }
 

@@ -1,5 +1,7 @@
 //! Every named limit of the runtime, with how it was chosen.
 
+use std::time::Duration;
+
 /// Chunks of a streamed body that may wait for their reader. Eight chunks of up to 64 KiB keep
 /// a connection busy without letting a slow reader cost more than half a megabyte.
 pub const BODY_CHANNEL_CHUNKS: usize = 8;
@@ -75,6 +77,37 @@ impl Default for Limits {
         }
     }
 }
+
+/// Bytes of one WebSocket message that is received, as on the platform (NUM-26).
+pub const SOCKET_MESSAGE_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes that may wait for the peer of a WebSocket: two messages of the largest size. Whoever
+/// reads slower than that is disconnected.
+pub const SOCKET_BUFFER_BYTES_MAX: usize = 2 * SOCKET_MESSAGE_BYTES_MAX;
+
+/// Bytes that may wait before a connection reads no more of its peer: enough to keep it busy.
+pub const SOCKET_ROOM_BYTES: usize = 64 << 10;
+
+/// Hibernatable WebSockets of one actor, and what each may carry (NUM-27).
+pub const SOCKETS_PER_ACTOR_MAX: usize = 32_768;
+
+/// Tags of one WebSocket (NUM-27).
+pub const SOCKET_TAGS_MAX: usize = 10;
+
+/// Bytes of one tag (NUM-27).
+pub const SOCKET_TAG_BYTES_MAX: usize = 256;
+
+/// Bytes of a serialized attachment (NUM-27).
+pub const SOCKET_ATTACHMENT_BYTES_MAX: usize = 16_384;
+
+/// Bytes of the request and of the response of an automatic answer (NUM-27).
+pub const SOCKET_AUTO_RESPONSE_BYTES_MAX: usize = 2_048;
+
+/// The longest limit for the handler of a WebSocket's event: a week (DO-23).
+pub const SOCKET_EVENT_TIMEOUT_MS_MAX: u32 = 604_800_000;
+
+/// How long a WebSocket waits before it offers a message again to a worker that is overloaded.
+pub const SOCKET_RETRY: Duration = Duration::from_millis(20);
 
 /// Timers that may be pending in one worker. Far more than an app needs, far less than what
 /// would hurt the shard.

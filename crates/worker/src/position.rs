@@ -13,6 +13,7 @@ use crate::alarm_index::AlarmKey;
 use crate::error::Error;
 use crate::facet::FacetSlot;
 use crate::namespace::Root;
+use crate::socket_set::SocketSet;
 
 /// One place in a tree.
 pub struct Position {
@@ -23,6 +24,7 @@ pub struct Position {
     /// Levels between it and the root.
     pub depth: usize,
     facets: RefCell<HashMap<String, Rc<FacetSlot>>>,
+    sockets: RefCell<Option<Rc<SocketSet>>>,
 }
 
 /// The place of a root, and the actor that runs there.
@@ -35,7 +37,8 @@ pub struct RootSlot {
 impl Position {
     /// A place without facets.
     pub(crate) fn new(root: Rc<Root>, number: u16, depth: usize) -> Rc<Position> {
-        Rc::new(Position { root, number, depth, facets: RefCell::default() })
+        let (facets, sockets) = Default::default();
+        Rc::new(Position { root, number, depth, facets, sockets })
     }
 
     /// By what the alarm of its actor is known.
@@ -79,8 +82,36 @@ impl Position {
         })
     }
 
-    /// Ends all facets below (FA-37).
+    /// The slot of facet `number` below.
+    pub(crate) fn slot(&self, number: u16) -> Option<Rc<FacetSlot>> {
+        self.slots().into_iter().find_map(|slot| {
+            let position = slot.known_position()?;
+            if position.number == number {
+                return Some(Rc::clone(&slot));
+            }
+            position.slot(number)
+        })
+    }
+
+    /// The WebSockets of this place that outlive its instances.
+    pub(crate) fn sockets(&self) -> Option<Rc<SocketSet>> {
+        self.sockets.borrow().clone()
+    }
+
+    pub(crate) fn sockets_or(&self, make: impl FnOnce() -> Rc<SocketSet>) -> Rc<SocketSet> {
+        Rc::clone(self.sockets.borrow_mut().get_or_insert_with(make))
+    }
+
+    /// True if a WebSocket may wake its actor.
+    pub(crate) fn has_sockets(&self) -> bool {
+        self.sockets.borrow().as_ref().is_some_and(|sockets| !sockets.is_empty())
+    }
+
+    /// Ends all facets below (FA-37) and disconnects the place's WebSockets (FA-25).
     pub(crate) fn break_facets(&self, error: &Error) {
+        if let Some(sockets) = self.sockets.take() {
+            sockets.end();
+        }
         for (_, slot) in self.facets.take() {
             slot.break_with(error);
         }

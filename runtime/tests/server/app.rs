@@ -2,9 +2,10 @@
 //!
 //! `{"about", "vars"?, "workers"?, "steps"}`; `workers` are configuration files to run instead of
 //! `worker.js`, the served one first; a step is `{"restart": true}` or a `request` with the
-//! `response` it must get. `body` is compared as text, `json` as JSON, and of `headers` those that
-//! are named. `rules` names what the step shows, for `docs/conformance.md`. `differs` says why
-//! workerd does not give the same response; a step without it holds there too.
+//! `response` it must get, or something done with a WebSocket, see [`super::socket`]. `body` is
+//! compared as text, `json` as JSON, and of `headers` those that are named. `rules` names what the
+//! step shows, for `docs/conformance.md`. `differs` says why workerd does not give the same
+//! response; a step without it holds there too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +30,8 @@ pub enum Step<'a> {
     Restart,
     /// A request and what it must get.
     Exchange(&'a Value),
+    /// Something done with a WebSocket.
+    Socket(&'a Value),
 }
 
 impl App {
@@ -83,11 +86,11 @@ impl App {
 
     /// What to do, in order.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
-        self.expect["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|step| if step["restart"] == true { Step::Restart } else { Step::Exchange(step) })
+        self.expect["steps"].as_array().unwrap().iter().map(|step| match step {
+            step if step["restart"] == true => Step::Restart,
+            step if step["open"].is_string() || step["on"].is_string() => Step::Socket(step),
+            step => Step::Exchange(step),
+        })
     }
 }
 

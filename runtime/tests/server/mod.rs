@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod client;
+pub mod socket;
 pub mod upstream;
 
 use std::ffi::OsStr;

@@ -33,7 +33,7 @@ impl Entrypoint for Site {
             headers.insert(LOCATION, place.replace('!', "/").parse().unwrap());
         }
         let status = StatusCode::from_u16(status).unwrap();
-        let response = Response { status, headers, body: Body::Empty, url: None };
+        let response = Response { status, headers, body: Body::Empty, url: None, socket: None };
         Box::pin(std::future::ready(Ok(response)))
     }
 
