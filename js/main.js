@@ -6,6 +6,7 @@ import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
 import { installGlobals } from "ext:beryl/globals.js";
+import { prepareCommonJs } from "ext:beryl/modules.js";
 import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
@@ -40,8 +41,9 @@ internals.runtime = {
 
 core.setUnhandledPromiseRejectionHandler(() => true);
 
-// Rust takes these three and removes them, `Deno` and `__bootstrap` before any worker runs: the
+// Rust takes these four and removes them, `Deno` and `__bootstrap` before any worker runs: the
 // engine itself looks for `Deno.core` when it makes an isolate of the snapshot.
 globalThis.__dispatch = dispatch;
 globalThis.__start = start;
 globalThis.__report = reportUncaught;
+globalThis.__commonJs = prepareCommonJs;

@@ -122,7 +122,8 @@ export class AppRunner extends DurableObject {
 function toModule(kind, content) {
   switch (kind) {
     case "data":
-      return { data: Uint8Array.from(atob(content), (char) => char.charCodeAt(0)) };
+    case "wasm":
+      return { [kind]: Uint8Array.from(atob(content), (char) => char.charCodeAt(0)) };
     case "json":
       return { json: JSON.parse(content) };
     default:

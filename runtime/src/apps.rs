@@ -97,7 +97,9 @@ fn module_to_json(module: &Module) -> Value {
         Module::Js(text) => json!({ "js": &**text }),
         Module::Text(text) => json!({ "text": &**text }),
         Module::Json(text) => json!({ "json": &**text }),
+        Module::Cjs(text) => json!({ "cjs": &**text }),
         Module::Data(bytes) => json!({ "data": STANDARD.encode(bytes) }),
+        Module::Wasm(bytes) => json!({ "wasm": STANDARD.encode(bytes) }),
     }
 }
 

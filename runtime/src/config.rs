@@ -10,11 +10,13 @@ use std::thread;
 
 use network::Egress;
 use storage::HistorySettings;
+use worker::code::Module;
 use worker::cron::CronTrigger;
-use worker::limits::{CODE_BYTES_MAX, Limits};
+use worker::limits::Limits;
 
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
 use crate::linked;
+use crate::modules;
 use crate::wrangler::{self, Choice, Project};
 
 /// What the process is to do.
@@ -70,12 +72,12 @@ pub enum Auth {
 }
 
 /// The settings of `beryl run`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Run {
-    /// The name of the main module: the file's name without its directory.
+    /// The name of the main module: the file's path below the folder that holds all modules.
     pub main: String,
-    /// The script.
-    pub source: String,
+    /// The script and the files it imports, by their names.
+    pub modules: BTreeMap<String, Module>,
     /// The variables of the worker's `env`.
     pub vars: BTreeMap<String, String>,
     /// When `scheduled()` runs.
@@ -117,6 +119,16 @@ pub enum Error {
         cause: io::Error,
         /// What to do.
         mend: &'static str,
+    },
+    /// A module's source cannot be used.
+    #[error("script {}: {message}\n{frame}", path.display())]
+    AppCode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+        /// The line, with a caret under the place.
+        frame: String,
     },
 }
 
@@ -234,24 +246,13 @@ fn project(args: &RunArgs, typed: &Path, file: Option<PathBuf>) -> Result<Projec
 
 fn script(args: &RunArgs, file: &Path) -> Result<Run, Error> {
     let vars = vars(&args.vars)?;
-    let path =
-        |cause, mend| Error::ConfigPath { what: "script", path: file.to_owned(), cause, mend };
     if args.env.is_some() || args.bundle.is_some() {
         let problem = "is for workers with a configuration; give a wrangler.jsonc";
         return flag("--env or --bundle", &file.to_string_lossy(), problem);
     }
-    let readable = "give the path of a readable JavaScript file, or a folder with wrangler.jsonc";
-    let size = file.metadata().map_err(|cause| path(cause, readable))?.len();
-    if size > CODE_BYTES_MAX as u64 {
-        return Err(path(io::ErrorKind::FileTooLarge.into(), "a script may have up to 64 MiB"));
-    }
-    let source = std::fs::read_to_string(file).map_err(|cause| path(cause, readable))?;
-    let main = file.file_name().and_then(|name| name.to_str());
-    let main = main.ok_or_else(|| {
-        path(io::ErrorKind::InvalidFilename.into(), "the file's name must be UTF-8")
-    })?;
     let crons = crons(&args.crons)?;
-    Ok(Run { main: main.to_owned(), source, vars, crons })
+    let (main, modules) = modules::read(file)?;
+    Ok(Run { main, modules, vars, crons })
 }
 
 fn crons(typed: &[String]) -> Result<Vec<CronTrigger>, Error> {

@@ -11,6 +11,7 @@ mod config;
 mod debug;
 mod keeper;
 mod linked;
+mod modules;
 mod serve;
 mod wrangler;
 

@@ -364,8 +364,7 @@ pub async fn stopped(mut stopping: watch::Receiver<bool>) {
 }
 
 fn script(run: &Run) -> Result<WorkerCode, Failure> {
-    let modules = BTreeMap::from([(run.main.clone(), Module::Js(run.source.as_str().into()))]);
-    let bundle = check_bundle(run.main.clone(), modules)?;
+    let bundle = check_bundle(run.main.clone(), run.modules.clone())?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let env = Env::Configured(Arc::new(Bindings::unconfigured(vars)));
     let (outbound, name) = (Outbound::Internet, run.main.as_str().into());

@@ -149,7 +149,7 @@ const routes = {
       outcome(() => void loader.load({ ...DATE, mainModule, modules }));
     return {
       "no modules": () => thrown({}),
-      "typescript": () => thrown({ "main.ts": "" }, "main.ts"),
+      "jsx": () => thrown({ "main.tsx": "" }, "main.tsx"),
       "other extension": () => thrown({ "main.js": "", "a.mjs": "" }),
       "no kind": () => thrown({ "main.js": "", "a": {} }),
       "two kinds": () => thrown({ "main.js": "", "a": { text: "", json: 1 } }),
@@ -158,8 +158,8 @@ const routes = {
       "get: mistakes come with requests": () =>
         ask(loader.get("mistaken", () => ({
           ...DATE,
-          mainModule: "a.ts",
-          modules: { "a.ts": "" },
+          mainModule: "a.tsx",
+          modules: { "a.tsx": "" },
         }))),
       "callback throws": () =>
         ask(loader.get("callback", () => {

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use worker::code::{self, Module, is_module_name};
+use worker::code::{self, Module, is_module_name, is_typescript};
 use worker::limits::CODE_BYTES_MAX;
+use worker::typescript;
 
 use crate::host::Deployment;
 use crate::refusal::Refusal;
@@ -39,7 +40,11 @@ struct RawDeployment {
 
 struct RawModules(BTreeMap<String, RawModule>);
 
-struct RawModule(Module);
+enum RawModule {
+    /// A string; its name says whether it is TypeScript.
+    Source(String),
+    Typed(Module),
+}
 
 /// Reads `Content-Type`.
 pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
@@ -62,7 +67,7 @@ pub(crate) fn parse(format: Format, body: &Bytes) -> Result<Deployment, Refusal>
         Format::JavaScript => {
             let source = std::str::from_utf8(body)
                 .map_err(|error| media_type(&format!("the source is not UTF-8: {error}")))?;
-            let module = RawModule(Module::Js(source.into()));
+            let module = RawModule::Source(source.into());
             RawDeployment {
                 main: Some(BARE_MODULE.into()),
                 modules: RawModules(BTreeMap::from([(BARE_MODULE.into(), module)])),
@@ -74,20 +79,29 @@ pub(crate) fn parse(format: Format, body: &Bytes) -> Result<Deployment, Refusal>
 }
 
 fn check(raw: RawDeployment) -> Result<Deployment, Refusal> {
-    let modules: BTreeMap<String, Module> =
-        raw.modules.0.into_iter().map(|(name, module)| (name, module.0)).collect();
-    if let Some(name) = modules.keys().find(|name| !is_module_name(name)) {
+    if let Some(name) = raw.modules.0.keys().find(|name| !is_module_name(name)) {
         let message = format!(
             "the module name {name:?} is not a relative path without empty, \".\" and \"..\" parts"
         );
         return Err(Refusal::code("module_name", message));
     }
+    let modules = raw.modules.0.into_iter().map(|(name, module)| {
+        let module = match module {
+            RawModule::Source(source) if is_typescript(&name) => {
+                Module::Js(typescript::strip(&name, &source)?.into())
+            }
+            RawModule::Source(source) => Module::Js(source.into()),
+            RawModule::Typed(module) => module,
+        };
+        Ok((name, module))
+    });
+    let modules = modules.collect::<Result<BTreeMap<_, _>, Refusal>>()?;
     let main = raw.main.ok_or_else(|| {
         Refusal::code("main_missing", "\"main\" is missing; it names the module to start with")
     })?;
     match modules.get(&main) {
         Some(Module::Js(_)) => {}
-        Some(Module::Text(_) | Module::Json(_) | Module::Data(_)) => {
+        Some(_) => {
             let message = format!("the main module {main:?} must be JavaScript");
             return Err(Refusal::code("main_missing", message));
         }
@@ -160,33 +174,34 @@ impl<'de> Deserialize<'de> for RawModule {
             type Value = RawModule;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JavaScript source, or an object with one of js, text, json, data")
+                write!(f, "source text, or an object with one of {}", KINDS.join(", "))
             }
 
             fn visit_str<E: serde::de::Error>(self, source: &str) -> Result<RawModule, E> {
-                Ok(RawModule(Module::Js(source.into())))
+                Ok(RawModule::Source(source.into()))
             }
 
             fn visit_string<E: serde::de::Error>(self, source: String) -> Result<RawModule, E> {
-                Ok(RawModule(Module::Js(source.into())))
+                Ok(RawModule::Source(source))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawModule, A::Error> {
                 let Some(kind) = map.next_key::<String>()? else {
-                    return Err(A::Error::custom("a module needs one of js, text, json, data"));
+                    let kinds = KINDS.join(", ");
+                    return Err(A::Error::custom(format!("a module needs one of {kinds}")));
                 };
+                let bytes = |text: String| STANDARD.decode(text).map_err(A::Error::custom);
                 let module = match kind.as_str() {
                     "js" => Module::Js(map.next_value::<String>()?.into()),
                     "text" => Module::Text(map.next_value::<String>()?.into()),
                     "json" => Module::Json(map.next_value::<Value>()?.to_string().into()),
-                    "data" => {
-                        let data = STANDARD.decode(map.next_value::<String>()?);
-                        Module::Data(data.map_err(A::Error::custom)?.into())
-                    }
+                    "cjs" => Module::Cjs(map.next_value::<String>()?.into()),
+                    "data" => Module::Data(bytes(map.next_value()?)?.into()),
+                    "wasm" => Module::Wasm(bytes(map.next_value()?)?.into()),
                     _ => return Err(A::Error::unknown_field(&kind, &KINDS)),
                 };
                 match map.next_key::<String>()? {
-                    None => Ok(RawModule(module)),
+                    None => Ok(RawModule::Typed(module)),
                     Some(_) => Err(A::Error::custom("a module has exactly one kind")),
                 }
             }
@@ -199,4 +214,4 @@ impl<'de> Deserialize<'de> for RawModule {
 /// What the module of a bare JavaScript body is called.
 const BARE_MODULE: &str = "app.js";
 
-const KINDS: [&str; 4] = ["js", "text", "json", "data"];
+const KINDS: [&str; 6] = ["js", "cjs", "text", "json", "data", "wasm"];

@@ -77,6 +77,37 @@ pub struct SourcePosition {
     pub column: u32,
 }
 
+impl SourcePosition {
+    /// The place of a byte of a module's source.
+    #[must_use]
+    pub fn at(module: &str, source: &str, byte: usize) -> SourcePosition {
+        let before = &source[..byte.min(source.len())];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+        SourcePosition {
+            module: module.into(),
+            line: count(before.matches('\n').count()),
+            column: count(before[line_start..].chars().count()),
+        }
+    }
+
+    /// The source line with line number, and a caret under the column.
+    #[must_use]
+    pub fn frame(&self, source: &str) -> Option<String> {
+        let line = source.lines().nth(self.line.checked_sub(1)? as usize)?;
+        let column = self.column.saturating_sub(1) as usize;
+        // A minified line would drown the message: show the part around the column.
+        let start = column.saturating_sub(FRAME_COLUMNS_BEFORE);
+        let shown: String = line.chars().skip(start).take(FRAME_COLUMNS).collect();
+        let number = self.line.to_string();
+        let caret = " ".repeat(number.len() + 3 + column - start);
+        Some(format!("{number} | {shown}\n{caret}^"))
+    }
+}
+
+const FRAME_COLUMNS: usize = 100;
+const FRAME_COLUMNS_BEFORE: usize = 60;
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.message)?;

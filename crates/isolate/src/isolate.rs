@@ -12,6 +12,7 @@ use crate::array_buffers::Meter;
 use crate::engine::Engine;
 use crate::entered::Entered;
 use crate::error::{Condemned, Error};
+use crate::evaluation::{self, CjsRunner};
 use crate::heap_guard::HeapGuard;
 use crate::loader::BundleLoader;
 use crate::rejection::Rejections;
@@ -76,11 +77,13 @@ impl Isolate {
         let buffers = Meter::new(engine.limits.buffer_bytes_max);
         let mut options = engine.runtime_options(&buffers);
         options.module_loader = Some(Rc::clone(&loader) as _);
+        options.custom_module_evaluation_cb = Some(Box::new(evaluation::evaluate));
         let mut runtime = JsRuntime::new(options);
         let handle = runtime.v8_isolate().thread_safe_handle();
         let heap = HeapGuard::new(handle.clone(), buffers);
         heap.watch(&mut runtime);
         Rejections::install(runtime.v8_isolate());
+        evaluation::restrict_wasm(runtime.v8_isolate());
         let hooks = Hooks::take(&mut runtime);
         // SAFETY: `JsRuntime::new` entered the isolate on this thread and nothing was entered
         // since, so leaving it now keeps the order.
@@ -155,6 +158,7 @@ impl Hooks {
             Some(v8::Global::new(scope, function))
         };
         let hooks = (take("__dispatch"), take("__start"), take("__report"));
+        let common_js = take("__commonJs");
         // The engine needed these until here; user code must never see them.
         for name in ["Deno", "__bootstrap"] {
             let key = v8::String::new(scope, name);
@@ -162,9 +166,11 @@ impl Hooks {
                 return Err(Error::Bug(format!("{name} cannot be removed")));
             }
         }
-        let (Some(dispatch), Some(start), Some(report)) = hooks else {
+        let ((Some(dispatch), Some(start), Some(report)), Some(common_js)) = (hooks, common_js)
+        else {
             return Err(Error::Bug("the snapshot left no hooks on the global object".into()));
         };
+        scope.set_slot(CjsRunner(common_js));
         let context = v8::Global::new(scope, scope.get_current_context());
         Ok(Hooks { context, dispatch, start, report })
     }

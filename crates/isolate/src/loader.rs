@@ -17,15 +17,17 @@ use deno_core::error::ModuleLoaderError;
 use deno_core::url::Url;
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource,
-    ModuleSourceCode, ModuleSpecifier, ModuleType, ResolutionKind, SourceCodeCacheInfo,
+    ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
+    SourceCodeCacheInfo,
 };
 use deno_error::JsErrorBox;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::bundle::{Bundle, Module};
 use crate::code_cache::CodeCacheStore;
 use crate::engine::Engine;
 use crate::error::SourcePosition;
+use crate::evaluation::{KIND_CJS, KIND_WASM};
 
 /// Loads modules of the bundle that was put in; before that, nothing.
 pub(crate) struct BundleLoader {
@@ -53,8 +55,10 @@ impl BundleLoader {
     pub fn source(&self, url: &str) -> Option<Arc<str>> {
         let bundle = self.bundle.borrow();
         match bundle.as_ref()?.modules.get(&*module_name(url)?)? {
-            Module::Js(text) | Module::Text(text) | Module::Json(text) => Some(Arc::clone(text)),
-            Module::Data(_) => None,
+            Module::Js(text) | Module::Cjs(text) | Module::Text(text) | Module::Json(text) => {
+                Some(Arc::clone(text))
+            }
+            Module::Data(_) | Module::Wasm(_) => None,
         }
     }
 
@@ -64,30 +68,16 @@ impl BundleLoader {
         let source = self.source(module_url(&module)?.as_str())?;
         let quoted = [format!("\"{specifier}\""), format!("'{specifier}'")];
         let at = quoted.iter().find_map(|text| source.find(text.as_str()))?;
-        let before = &source[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Some(SourcePosition {
-            module,
-            line: u32::try_from(before.matches('\n').count() + 1).ok()?,
-            column: u32::try_from(before[line_start..].chars().count() + 1).ok()?,
-        })
+        Some(SourcePosition::at(&module, &source, at))
     }
 
     fn find(&self, specifier: &str, referrer: &str) -> Option<Url> {
         let bundle = self.bundle.borrow();
-        let modules = &bundle.as_ref()?.modules;
-        let relative = || Url::parse(referrer).ok()?.join(specifier).ok();
-        let absolute = || module_url(specifier.trim_start_matches('/'));
-        let known =
-            |url: &Url| module_name(url.as_str()).is_some_and(|name| modules.contains_key(&*name));
-        let is_relative = specifier.starts_with("./") || specifier.starts_with("../");
-        if is_relative {
-            return relative().filter(known);
-        }
-        absolute().filter(known).or_else(|| relative().filter(known))
+        let name = bundle.as_ref()?.resolve(specifier, &module_name(referrer)?)?;
+        module_url(name)
     }
 
-    fn read(&self, url: &Url) -> Option<ModuleSource> {
+    fn read(&self, url: &Url, requested: &RequestedModuleType) -> Option<ModuleSource> {
         let bundle = self.bundle.borrow();
         let modules = &bundle.as_ref()?.modules;
         let (module_type, code, cache) = match url.scheme() {
@@ -100,6 +90,11 @@ impl BundleLoader {
                     let cache = self.engine.code_cache.look_up(text);
                     let code = ModuleSourceCode::String(Arc::clone(text).into());
                     (ModuleType::JavaScript, code, cache)
+                }
+                // An import that names the type gets the content itself.
+                module if *requested != RequestedModuleType::None => {
+                    let (module_type, code) = content(module);
+                    (module_type, code, None)
                 }
                 module => {
                     let code = ModuleSourceCode::String(shim(module, url).into());
@@ -127,8 +122,12 @@ impl ModuleLoader for BundleLoader {
             return Url::parse(specifier)
                 .map_err(|error| JsErrorBox::type_error(error.to_string()));
         }
-        if let Some(name) = specifier.strip_prefix(CONTENT_PREFIX)
-            && module_name(referrer).is_some_and(|own| own == name)
+        // `require` of a module that the runtime found; no module is called ".".
+        let is_required = referrer == "." && specifier.starts_with(MODULE_PREFIX);
+        let is_content = specifier
+            .strip_prefix(CONTENT_PREFIX)
+            .is_some_and(|path| referrer.strip_prefix(MODULE_PREFIX) == Some(path));
+        if (is_required || is_content)
             && let Ok(url) = Url::parse(specifier)
         {
             return Ok(url);
@@ -146,9 +145,9 @@ impl ModuleLoader for BundleLoader {
         &self,
         url: &ModuleSpecifier,
         _referrer: Option<&ModuleLoadReferrer>,
-        _options: ModuleLoadOptions,
+        options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(self.read(url).ok_or_else(|| {
+        ModuleLoadResponse::Sync(self.read(url, &options.requested_module_type).ok_or_else(|| {
             JsErrorBox::type_error(format!(
                 "No such module \"{}\".",
                 module_name(url.as_str()).unwrap_or(url.as_str().into())
@@ -178,8 +177,9 @@ impl ModuleLoader for BundleLoader {
 }
 
 /// The URL under which the engine knows a module.
-pub(crate) fn module_url(name: &str) -> Option<Url> {
-    Url::parse(&format!("{MODULE_PREFIX}{name}")).ok()
+#[must_use]
+pub fn module_url(name: &str) -> Option<Url> {
+    Url::parse(&format!("{MODULE_PREFIX}{}", utf8_percent_encode(name, ENCODED))).ok()
 }
 
 /// The author's name of the module at an engine URL.
@@ -187,21 +187,26 @@ pub(crate) fn module_name(url: &str) -> Option<Cow<'_, str>> {
     decode(url.strip_prefix(MODULE_PREFIX)?)
 }
 
-/// Names have no percent sign of their own, so what is encoded the engine encoded.
+/// The author's name of the module whose content an engine URL means.
+pub(crate) fn content_name(url: &str) -> Option<Cow<'_, str>> {
+    decode(url.strip_prefix(CONTENT_PREFIX)?)
+}
+
 fn decode(path: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(path).decode_utf8().ok()
 }
 
 fn content(module: &Module) -> (ModuleType, ModuleSourceCode) {
+    let text = |text: &Arc<str>| ModuleSourceCode::String(Arc::clone(text).into());
+    let bytes = |bytes: &[u8]| ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into());
     match module {
-        Module::Js(text) => {
-            (ModuleType::JavaScript, ModuleSourceCode::String(Arc::clone(text).into()))
-        }
-        Module::Text(text) => (ModuleType::Text, ModuleSourceCode::String(Arc::clone(text).into())),
-        Module::Json(text) => (ModuleType::Json, ModuleSourceCode::String(Arc::clone(text).into())),
-        Module::Data(bytes) => {
-            (ModuleType::Bytes, ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into()))
-        }
+        Module::Js(source) => (ModuleType::JavaScript, text(source)),
+        Module::Text(source) => (ModuleType::Text, text(source)),
+        Module::Json(source) => (ModuleType::Json, text(source)),
+        Module::Data(source) => (ModuleType::Bytes, bytes(source)),
+        // Its source is compiled when it runs; what is made here only runs it.
+        Module::Cjs(_) => (ModuleType::Other(KIND_CJS.into()), bytes(b"")),
+        Module::Wasm(source) => (ModuleType::Other(KIND_WASM.into()), bytes(source)),
     }
 }
 
@@ -211,12 +216,16 @@ fn shim(module: &Module, url: &Url) -> String {
         Module::Text(_) => ("text", ""),
         // Workers give an ArrayBuffer, the engine a Uint8Array over one.
         Module::Data(_) => ("bytes", ".buffer"),
+        Module::Cjs(_) => (KIND_CJS, "()"),
+        Module::Wasm(_) => (KIND_WASM, ""),
     };
-    let name = module_name(url.as_str()).unwrap_or_default();
+    let name = url.path().trim_start_matches('/');
     let content = format!("{CONTENT_PREFIX}{name}");
     format!("import c from {content:?} with {{ type: \"{kind}\" }};\nexport default c{suffix};\n")
 }
 
+/// What a URL would read as something else than the name of a file.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b'\\').add(b' ').add(b'"');
 const MODULE_PREFIX: &str = "worker:///";
 const CONTENT_SCHEME: &str = "content";
 const CONTENT_PREFIX: &str = "content:///";

@@ -120,18 +120,8 @@ fn readable(message: &str) -> String {
     message.replace("worker:///", "").replace("content:///", "")
 }
 
-/// The source line with line number, and a caret under the column.
 fn frame(at: &SourcePosition, loader: &BundleLoader) -> Option<String> {
-    let url = module_url(&at.module)?;
-    let source = loader.source(url.as_str())?;
-    let line = source.lines().nth(at.line.checked_sub(1)? as usize)?;
-    let column = at.column.saturating_sub(1) as usize;
-    // A minified line would drown the message: show the part around the column.
-    let start = column.saturating_sub(FRAME_COLUMNS_BEFORE);
-    let shown: String = line.chars().skip(start).take(FRAME_COLUMNS).collect();
-    let number = at.line.to_string();
-    let caret = " ".repeat(number.len() + 3 + column - start);
-    Some(format!("{number} | {shown}\n{caret}^"))
+    at.frame(&loader.source(module_url(&at.module)?.as_str())?)
 }
 
 /// Rounds of the engine's loop that top-level code may take.
@@ -139,5 +129,3 @@ const TOP_LEVEL_ROUNDS_MAX: usize = 1000;
 /// What V8 says when linking fails; it is a `SyntaxError` to JavaScript.
 const LINK_MESSAGES: &[&str] =
     &["does not provide an export named", "contains conflicting star exports", "Ambiguous"];
-const FRAME_COLUMNS: usize = 100;
-const FRAME_COLUMNS_BEFORE: usize = 60;

@@ -22,6 +22,7 @@ mod form_data;
 mod hibernation;
 mod kv;
 mod loader;
+mod modules;
 mod pending;
 mod request;
 mod response;
@@ -130,6 +131,9 @@ deno_core::extension!(
         loader::op_loader_fail,
         loader::op_loader_entrypoint,
         loader::op_loader_env,
+        loader::op_loader_wasm_bytes,
+        modules::op_modules_compile,
+        modules::op_modules_find,
         pending::op_pending_take,
         request::op_request_line,
         request::op_request_headers,
@@ -204,6 +208,7 @@ deno_core::extension!(
         "lent.js",
         "loader.js",
         "main.js",
+        "modules.js",
         "namespace.js",
         "pending.js",
         "request.js",

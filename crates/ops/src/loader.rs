@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use worker::code::{Env, Module, WorkerCode, check_bundle};
 use worker::error::Error;
@@ -12,7 +13,9 @@ use worker::limits::ENV_BYTES_MAX;
 use worker::loader::{Found, LoadedWorker, WorkerSource};
 use worker::outbound::Outbound;
 use worker::stub::WorkerStub;
+use worker::typescript;
 
+use crate::body::bytes_to_v8;
 use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
@@ -49,8 +52,8 @@ pub fn op_loader_find<'s>(
     v8::Array::new_with_elements(scope, &[handle, is_new])
 }
 
-/// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `text`, `json`
-/// (contents are strings) and `data` (a `Uint8Array`).
+/// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `ts`, `cjs`, `text`,
+/// `json` (contents are strings), `data` and `wasm` (a `Uint8Array`).
 #[op2(nofast)]
 pub fn op_loader_define(
     scope: &mut v8::PinScope<'_, '_>,
@@ -65,10 +68,25 @@ pub fn op_loader_define(
         let name = text(scope, modules, at)?;
         let kind = text(scope, modules, at + 1)?;
         let module = match kind.as_str() {
-            "js" => Module::Js(text(scope, modules, at + 2)?.into()),
-            "text" => Module::Text(text(scope, modules, at + 2)?.into()),
-            "json" => Module::Json(text(scope, modules, at + 2)?.into()),
-            _ => Module::Data(data(scope, modules, at + 2)?.into()),
+            "data" => Module::Data(data(scope, modules, at + 2)?.into()),
+            "wasm" => Module::Wasm(data(scope, modules, at + 2)?.into()),
+            _ => {
+                let source = text(scope, modules, at + 2)?;
+                match kind.as_str() {
+                    "cjs" => Module::Cjs(source.into()),
+                    "text" => Module::Text(source.into()),
+                    "json" => Module::Json(source.into()),
+                    "ts" => match typescript::strip(&name, &source) {
+                        Ok(stripped) => Module::Js(stripped.into()),
+                        // As other errors of a module's source: at the first use (WL-3).
+                        Err(error) => {
+                            handle.worker.fail(error);
+                            return Ok(());
+                        }
+                    },
+                    _ => Module::Js(source.into()),
+                }
+            }
         };
         bundle.insert(name, module);
     }
@@ -128,6 +146,20 @@ pub fn op_loader_env<'s>(
         }
         Env::Configured(bindings) => Ok(v8_text(scope, &bindings.describe())),
     }
+}
+
+/// The bytes a `WebAssembly.Module` was compiled from; null for any other object.
+#[op2]
+pub fn op_loader_wasm_bytes<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> v8::Local<'s, v8::Value> {
+    let Ok(module) = v8::Local::<v8::WasmModuleObject>::try_from(value) else {
+        return v8::null(scope).into();
+    };
+    let compiled = module.get_compiled_module();
+    let bytes = Bytes::copy_from_slice(compiled.get_wire_bytes_ref());
+    bytes_to_v8(scope, bytes).into()
 }
 
 fn text(

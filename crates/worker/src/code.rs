@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isolate::Bundle;
-pub use isolate::Module;
+pub use isolate::{Module, TYPESCRIPT_ENDINGS, is_typescript};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::Bindings;
@@ -55,25 +55,22 @@ pub fn check_bundle(
     main_module: String,
     modules: BTreeMap<String, Module>,
 ) -> Result<Bundle, Error> {
+    let type_error = |message: String| Err(Error::app_code("TypeError", message));
     if modules.is_empty() {
-        let message = "Dynamic Worker code must contain at least one module.";
-        return Err(Error::app_code("TypeError", message));
+        return type_error("Dynamic Worker code must contain at least one module.".into());
     }
-    if let Some(name) = modules.keys().find(|name| !is_module_name(name)) {
-        let message = format!(
-            "Module name \"{name}\" must be a relative path without empty, \".\" or \"..\" \
-             segments."
-        );
-        return Err(Error::app_code("TypeError", message));
+    let mut named = BTreeMap::new();
+    for (name, module) in modules {
+        let Some(path) = module_path(&name) else {
+            return type_error(format!(
+                "Module name \"{name}\" must be a path that does not leave the bundle."
+            ));
+        };
+        if let Some(path) = named.insert(path, module).and_then(|_| module_path(&name)) {
+            return type_error(format!("Two modules have the name \"{path}\"."));
+        }
     }
-    if !modules.contains_key(&main_module) {
-        let message = format!("Main module name is not present in bundle: \"{main_module}\".");
-        return Err(Error::app_code("TypeError", message));
-    }
-    if !matches!(modules.get(&main_module), Some(Module::Js(_))) {
-        return Err(Error::app_code("TypeError", "Main module must be an ES module."));
-    }
-    let bytes: usize = modules.values().map(|module| module.bytes().len()).sum();
+    let bytes: usize = named.values().map(|module| module.bytes().len()).sum();
     if bytes > CODE_BYTES_MAX {
         let message = format!(
             "Dynamic Worker code size ({bytes} bytes) exceeds the maximum allowed size of \
@@ -81,7 +78,16 @@ pub fn check_bundle(
         );
         return Err(Error::app_code("Error", message));
     }
-    Ok(Bundle { main_module, modules })
+    let main = module_path(&main_module).filter(|path| named.contains_key(path));
+    let Some(main) = main else {
+        return type_error(format!(
+            "Main module name is not present in bundle: \"{main_module}\"."
+        ));
+    };
+    if !matches!(named.get(&main), Some(Module::Js(_))) {
+        return type_error("Main module must be an ES module.".into());
+    }
+    Ok(Bundle { main_module: main, modules: named })
 }
 
 /// SHA-256 over names, kinds and contents, as 64 hex digits: equal code, equal hash.
@@ -95,22 +101,19 @@ pub fn hash(bundle: &Bundle) -> String {
     part(bundle.main_module.as_bytes());
     for (name, module) in &bundle.modules {
         part(name.as_bytes());
-        part(kind(module).as_bytes());
+        part(module.kind().as_bytes());
         part(module.bytes());
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn kind(module: &Module) -> &'static str {
-    match module {
-        Module::Js(_) => "js",
-        Module::Text(_) => "text",
-        Module::Json(_) => "json",
-        Module::Data(_) => "data",
-    }
+/// A name as a path without `.`, `..` and empty parts; `None` if it names nothing in a bundle.
+fn module_path(name: &str) -> Option<String> {
+    isolate::join("", name).filter(|path| !path.is_empty() && !path.contains('\0'))
 }
 
-/// A module name is a relative path in the bundle; it can name nothing outside of it.
+/// A strict rule for names that are also looked at in other places than a bundle: a relative
+/// path, written in one way only.
 #[must_use]
 pub fn is_module_name(name: &str) -> bool {
     !name.contains(['\\', '\0', '?', '#', '%'])
@@ -128,11 +131,23 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_bundle_are_refused() {
-        for name in ["../a.js", "/a.js", "a//b.js", "a/../b.js", "./a.js", "a\\b.js", "", "a\0"] {
+        for name in ["../a.js", "a/../../b.js", "", "/", "./", "a\0"] {
             let error = check(name, &[name]).unwrap_err();
-            assert!(error.to_string().contains("must be a relative path"), "{name}: {error}");
+            assert!(error.to_string().contains("does not leave the bundle"), "{name}: {error}");
         }
-        assert!(check("dir/a.js", &["dir/a.js"]).is_ok());
+        assert!(check("./a.js", &["a.js", "./a.js"]).unwrap_err().to_string().contains("Two"));
+    }
+
+    #[test]
+    fn names_are_paths_however_they_are_written() {
+        for name in ["dir/a.js", "./dir/a.js", "dir//x/../a.js", "/dir/a.js"] {
+            let bundle = check(name, &[name]).unwrap();
+            assert_eq!(bundle.main_module, "dir/a.js");
+            assert!(bundle.modules.contains_key("dir/a.js"));
+        }
+        for name in ["a b.js", "a%20b.js", "a.js?x#y", "@scope/a", "a\\b"] {
+            assert_eq!(check(name, &[name]).unwrap().main_module, name);
+        }
     }
 
     #[test]

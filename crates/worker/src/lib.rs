@@ -47,5 +47,6 @@ pub mod socket;
 pub mod socket_set;
 mod socket_table;
 pub mod stub;
+pub mod typescript;
 pub mod wake;
 pub mod worker;

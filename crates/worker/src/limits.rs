@@ -18,6 +18,12 @@ pub const ENV_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the arguments or the result of one RPC call (RPC-10).
 pub const RPC_BYTES_MAX: usize = 32 << 20;
 
+/// Bytes of one TypeScript module. Its types are taken out on the shard, a few megabytes a second.
+pub const TYPESCRIPT_BYTES_MAX: usize = 4 << 20;
+
+/// Milliseconds for parsing one TypeScript module; far more than code that people wrote needs.
+pub const TYPESCRIPT_MS_MAX: u64 = 2_000;
+
 /// Bytes of a facet's name (FA-5).
 pub const FACET_NAME_BYTES_MAX: usize = 256;
 

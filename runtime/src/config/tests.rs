@@ -38,7 +38,8 @@ fn run_means_one_script_with_variables() {
     let config = config.unwrap();
     assert_eq!((config.limits.cpu_ms, config.shards.get(), config.listen.port()), (50, 3, 0));
     let Mode::Run(run) = config.mode else { panic!("run was typed") };
-    assert_eq!((run.main.as_str(), run.source.as_str()), ("worker.js", "export default {}"));
+    assert_eq!(run.main, "worker.js");
+    assert_eq!(run.modules["worker.js"].bytes(), b"export default {}");
     let vars = [("A".to_owned(), "b=c".to_owned()), ("B".to_owned(), String::new())];
     assert_eq!(run.vars, BTreeMap::from(vars));
 }

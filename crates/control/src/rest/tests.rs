@@ -243,7 +243,7 @@ fn bodies_that_are_not_the_expected_json_say_where() {
         r#"{"main":1,"modules":{}}"#,
         r#"{"modules":{"a.js":1}}"#,
         r#"{"modules":{"a.js":{}}}"#,
-        r#"{"modules":{"a.js":{"wasm":""}}}"#,
+        r#"{"modules":{"a.js":{"py":""}}}"#,
         r#"{"modules":{"a.js":{"js":"","text":""}}}"#,
         r#"{"modules":{"a.js":"","a.js":""}}"#,
         r#"{"modules":{"a.js":{"data":"*"}}}"#,
