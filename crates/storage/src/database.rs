@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::history::{History, HistorySettings};
 use crate::kv;
 use crate::metadata;
-use crate::restore::{self, commits_of, restore_before_open};
+use crate::restore::{self, commits_of, header_of, restore_before_open};
 use crate::result_code::Failure;
 use crate::row_limit::{self, Refused};
 use crate::statement::{Prepared, Statement, Step};
@@ -201,6 +201,7 @@ impl Database {
     pub fn abandon(self) {
         self.roll_back_all();
         self.open.texts.borrow_mut().clear();
+        self.open.leave_times();
         self.open.log.end();
         // A database that failed before keeps its first error.
         let _ = self.open.end.set(Error::canceled(CLOSED));
@@ -268,7 +269,13 @@ impl Open {
             self.transaction.wal_grew_to(u32::try_from(frames).unwrap_or(u32::MAX));
             if let Some(history) = self.log.history() {
                 let commits = commits_of(wal, frames).map_err(refuse)?;
-                self.transaction.count_commits(commits, (history.settings.now_ms)());
+                let transaction = &self.transaction;
+                let times = history.noted_times(&header_of(wal).map_err(refuse)?);
+                transaction.adopt_times(times, commits);
+                if transaction.in_wal() < commits {
+                    let now = (history.settings.now_ms)();
+                    transaction.count_commits(commits - transaction.in_wal(), now);
+                }
             }
             self.log.open_files()?;
             let number = self.log.hand_in();

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::database_file::{PAGE_BYTES, side_file};
 use crate::disk::{self, DiskFile, Mode};
 use crate::error::Error;
-use crate::history_log::{Record, each, last_record};
+use crate::history_log::{Record, each, last_record, times_of};
 
 /// How much of a database's past is kept, and for how long.
 #[derive(Debug, Clone)]
@@ -146,6 +146,27 @@ impl History {
     /// Where the wish for a recovery is noted.
     pub(crate) fn wish(&self) -> PathBuf {
         self.folder.join("restore")
+    }
+
+    /// Notes when the commits of a log were made that stays behind an abandoned handle. A crash
+    /// loses the note, which only makes times coarser.
+    pub(crate) fn note_times(&self, wal: &[u8], times: &[(u64, u64)]) -> io::Result<()> {
+        disk::create_folders(&self.folder)?;
+        let file = DiskFile::open(&self.folder.join(TIMES_FILE), Mode::Create)?;
+        let mut bytes = wal.to_vec();
+        for (commits, ms) in times {
+            bytes.extend(commits.to_le_bytes());
+            bytes.extend(ms.to_le_bytes());
+        }
+        file.set_bytes(0)?;
+        file.write_at(&bytes, 0)
+    }
+
+    /// What was noted of the log with this header.
+    pub(crate) fn noted_times(&self, wal: &[u8]) -> Vec<(u64, u64)> {
+        let file = DiskFile::open(&self.folder.join(TIMES_FILE), Mode::Read);
+        let bytes = file.and_then(|file| file.read_all()).unwrap_or_default();
+        bytes.strip_prefix(wal).map_or_else(Vec::new, times_of)
     }
 
     /// Removes the wish. If it came back it would take away what was written since.
@@ -386,5 +407,6 @@ fn new_id() -> u128 {
 const LOG_BYTES_MIN: u64 = 256 << 10;
 
 const ID_FILE: &str = "id";
+const TIMES_FILE: &str = "times";
 
 pub(crate) const SYNC_HISTORY: &str = "make its history durable";

@@ -109,12 +109,7 @@ impl Record {
             return Ok(None);
         }
         let wal = body.split_off(usize::try_from(times * 16).unwrap_or(0));
-        let times = body.chunks_exact(16).map(|pair| {
-            let (commits, ms) = pair.split_at(8);
-            let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-            (number(commits), number(ms))
-        });
-        Ok(Some(Record::new(first, times.collect(), wal)))
+        Ok(Some(Record::new(first, times_of(&body), wal)))
     }
 }
 
@@ -123,6 +118,12 @@ pub(crate) fn last_record(path: &Path) -> Result<(u64, Option<Record>), Error> {
     let mut last = None;
     let bytes = each(path, |record| last = Some(record.without_frames()))?;
     Ok((bytes, last))
+}
+
+/// Pairs of numbers as they are written.
+pub(crate) fn times_of(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    bytes.chunks_exact(16).map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect()
 }
 
 /// Calls `f` for every sound record of a file; returns how many bytes are sound.

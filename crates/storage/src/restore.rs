@@ -73,21 +73,39 @@ impl Database {
 }
 
 impl Open {
+    /// Leaves the times of commits that are in the log only to the next handle.
+    pub(crate) fn leave_times(&self) {
+        let Some(history) = self.log.history().filter(|_| self.transaction.in_wal() > 0) else {
+            return;
+        };
+        let noted = header_of(self.log.wal())
+            .and_then(|header| history.note_times(&header, &self.transaction.times()));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "times of commits are lost");
+        }
+    }
+
     /// The history with the number of the newest state, uncommitted writes included.
     fn current_number(&self) -> Result<(&History, u64), Error> {
         self.check()?;
         let history = self.log.history().ok_or_else(|| Error::sql(NO_HISTORY))?;
         self.finish_checkpoint()?;
         let in_wal = self.transaction.in_wal();
-        let mut header = [0; 32];
+        let mut header = [0; WAL_HEADER_BYTES];
         if in_wal > 0 {
-            let wal = DiskFile::open(self.log.wal(), Mode::Read);
-            let read = wal.and_then(|wal| wal.read_at(&mut header, 0));
-            read.map_err(|cause| Error::file(self.log.wal(), "read its header", &cause))?;
+            let read = header_of(self.log.wal());
+            header = read.map_err(|e| Error::file(self.log.wal(), "read its header", &e))?;
         }
         let before = history.number_before(&header)?;
         Ok((history, before + in_wal + u64::from(self.transaction.is_open())))
     }
+}
+
+/// The header of a log.
+pub(crate) fn header_of(wal: &Path) -> io::Result<[u8; WAL_HEADER_BYTES]> {
+    let mut header = [0; WAL_HEADER_BYTES];
+    DiskFile::open(wal, Mode::Read)?.read_at(&mut header, 0)?;
+    Ok(header)
 }
 
 /// The recovery that is wished for a database: the number its state gets, and the bookmark.

@@ -284,6 +284,18 @@ impl Transaction {
         }
     }
 
+    /// When the commits of the WAL were made.
+    pub(crate) fn times(&self) -> Vec<(u64, u64)> {
+        self.times.borrow().clone()
+    }
+
+    /// What is known of the commits that an earlier handle made.
+    pub(crate) fn adopt_times(&self, times: Vec<(u64, u64)>, commits: u64) {
+        let known: Vec<_> = times.into_iter().take_while(|(count, _)| *count <= commits).collect();
+        self.in_wal.set(known.last().map_or(0, |(count, _)| *count));
+        self.times.replace(known);
+    }
+
     /// The newest commit of the WAL at a time; `None` where it is older than the WAL.
     pub(crate) fn number_at(&self, time_ms: u64) -> Option<u64> {
         let times = self.times.borrow();

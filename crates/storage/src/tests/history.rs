@@ -210,3 +210,16 @@ fn a_history_that_cannot_be_written_stops_nothing() {
     fixture.sink.run();
     assert!(!matches!(database.exec("SELECT 1", &[]), Err(Error::BrokenStorage { .. })));
 }
+
+#[test]
+fn times_of_commits_outlive_a_reset_of_the_object() {
+    let (fixture, database) = Fixture::fresh();
+    set(&database, 1, 10);
+    let first = database.current_bookmark().unwrap();
+    let time = CLOCK.load(Ordering::Relaxed);
+    clock();
+    set(&database, 2, 10);
+    database.abandon();
+    let database = fixture.open_with(&settings());
+    assert_eq!(database.bookmark_for_time(time).unwrap(), first);
+}
