@@ -5,8 +5,8 @@ import { domException } from "ext:beryl/errors.js";
 import { parseUrl } from "ext:beryl/url.js";
 
 const {
-  ArrayIsArray, MathTrunc, Number, RangeError, RegExpPrototypeExec, SafeRegExp, StringPrototypeIncludes,
-  TypeError, TypedArrayPrototypeGetByteLength,
+  ArrayIsArray, MathTrunc, Number, RangeError, RegExpPrototypeExec, SafeRegExp,
+  StringPrototypeIncludes, TypeError, TypedArrayPrototypeGetByteLength,
 } = primordials;
 
 const SCHEME = new SafeRegExp(/^wss?:/);

@@ -34,6 +34,7 @@ pub mod limits;
 pub mod link;
 pub mod live;
 pub mod loader;
+mod log;
 pub mod message;
 pub mod namespace;
 mod open_databases;
