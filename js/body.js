@@ -11,7 +11,8 @@ const { ops } = core;
 const {
   ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, StringPrototypeCharCodeAt,
   StringPrototypeSlice, StringPrototypeToWellFormed, Symbol, TypeError,
-  TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
+  TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
   Uint8Array,
 } = primordials;
 

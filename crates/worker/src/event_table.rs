@@ -21,7 +21,8 @@ impl EventTable {
         self.entries.len()
     }
 
-    /// Adds an event; gives its number, never 0, which stands for none. At most [`EVENTS_MAX`] may be in the table.
+    /// Adds an event; gives its number, never 0, which stands for none. At most [`EVENTS_MAX`] may
+    /// be in the table.
     pub fn insert(&mut self, event: Event) -> u32 {
         if let Some(actor) = &event.actor {
             actor.usage.event_began();

@@ -153,7 +153,7 @@ impl Shard {
             self.sweep_tree(root, now_ms, idle_ms_max, &mut found);
         }
         self.keep_recent(&mut found);
-        let has_isolates = self.sweep_loaded(now_ms);
+        let has_isolates = self.loaded().sweep(now_ms);
         self.survey(found);
         let is_empty = roots.is_empty() && !has_isolates;
         self.evictions().next_ms.set((!is_empty).then_some(now_ms + SWEEP_MS));

@@ -33,6 +33,7 @@ pub mod instance;
 pub mod limits;
 pub mod link;
 pub mod live;
+mod loaded;
 pub mod loader;
 mod log;
 pub mod message;

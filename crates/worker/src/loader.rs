@@ -204,7 +204,8 @@ impl LoadedWorker {
                     worker.instance.is_of(&this);
                     let defined = State::Defined(code, Some(Rc::clone(worker)));
                     drop(this.state.replace(defined));
-                    shard.add_loaded(&this);
+                    shard.loaded().add(&this);
+                    shard.sweep_later();
                 }
                 Err(error) => drop(this.state.replace(State::Failed(error.clone()))),
             }

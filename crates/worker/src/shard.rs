@@ -27,10 +27,8 @@ use crate::configured::Configured;
 use crate::cron::{CronTrigger, Crons};
 use crate::error::Error;
 use crate::eviction::Evictions;
-use crate::limits::{
-    BLANK_ISOLATES, DEAD_ISOLATES_MAX, IDLE_WORKERS_MAX, Limits, TURNS_PER_PUMP_MAX,
-};
-use crate::loader::LoadedWorker;
+use crate::limits::{BLANK_ISOLATES, DEAD_ISOLATES_MAX, Limits, TURNS_PER_PUMP_MAX};
+use crate::loaded::LoadedWorkers;
 use crate::namespace::Namespaces;
 use crate::open_databases::{OpenDatabases, sweep_regularly};
 use crate::outbound::Internet;
@@ -72,7 +70,7 @@ pub struct Shard {
     dirty: RefCell<Vec<Rc<Actor>>>,
     dead: RefCell<Vec<Isolate>>,
     pub(crate) workers: RefCell<HashMap<u64, Weak<Worker>>>,
-    loaded: RefCell<Vec<Weak<LoadedWorker>>>,
+    loaded: LoadedWorkers,
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     databases: OpenDatabases,
     actors: Namespaces,
@@ -117,7 +115,7 @@ impl Shard {
             dirty: RefCell::default(),
             dead: RefCell::default(),
             workers: RefCell::default(),
-            loaded: RefCell::default(),
+            loaded: LoadedWorkers::default(),
             tokens: RefCell::default(),
             databases: OpenDatabases::default(),
             actors: Namespaces::default(),
@@ -363,11 +361,9 @@ impl Shard {
         &self.evictions
     }
 
-    /// Drops the isolates of dynamic workers that had no work for `idle_ms`; true if any is left.
-    pub(crate) fn sweep_loaded(&self, now_ms: u64) -> bool {
-        let mut loaded = self.loaded.borrow_mut();
-        loaded.retain(|worker| worker.upgrade().is_some_and(|worker| !worker.leaves(now_ms)));
-        !loaded.is_empty()
+    /// The dynamic workers that have an isolate here.
+    pub(crate) fn loaded(&self) -> &LoadedWorkers {
+        &self.loaded
     }
 
     /// True if isolates or open files become scarce.
@@ -430,27 +426,6 @@ impl Shard {
         self.workers.borrow_mut().remove(&worker);
         self.dead.borrow_mut().push(isolate);
         self.wake_queue().nudge();
-    }
-
-    /// Notes a dynamic worker that got an isolate, and evicts idle ones beyond the limit.
-    pub(crate) fn add_loaded(self: &Rc<Self>, worker: &Rc<LoadedWorker>) {
-        let mut loaded = self.loaded.borrow_mut();
-        loaded.retain(|worker| worker.strong_count() > 0);
-        loaded.push(Rc::downgrade(worker));
-        self.sweep_later();
-        let alive = loaded.iter().filter_map(Weak::upgrade);
-        let mut idle: Vec<(u64, Rc<LoadedWorker>)> =
-            alive.filter_map(|worker| Some((worker.idle_since()?, worker))).collect();
-        if idle.len() <= IDLE_WORKERS_MAX {
-            return;
-        }
-        idle.sort_unstable_by_key(|(used, _)| *used);
-        let excess = idle.len() - IDLE_WORKERS_MAX;
-        for (_, worker) in idle.drain(..excess) {
-            worker.evict();
-            let is_it = |other: &Weak<LoadedWorker>| other.as_ptr() == Rc::as_ptr(&worker);
-            loaded.retain(|other| !is_it(other));
-        }
     }
 
     pub(crate) fn add_token(&self, token: u64, actor: &Rc<Actor>) {
