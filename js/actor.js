@@ -9,9 +9,9 @@ import { exportsOf, loopbacks } from "ext:beryl/exports.js";
 import { makeFacets } from "ext:beryl/facets.js";
 import * as hibernation from "ext:beryl/hibernation.js";
 import { idParts, makeId } from "ext:beryl/namespace.js";
+import { inSection } from "ext:beryl/section.js";
 import { forgetSockets } from "ext:beryl/sockets.js";
 import { makeStorage } from "ext:beryl/storage.js";
-import { errorParts } from "ext:beryl/thrown.js";
 
 const { ops } = core;
 const {
@@ -19,8 +19,8 @@ const {
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
-  Promise,
   PromisePrototypeThen,
+  PromiseReject,
   PromiseResolve,
   SafeMap,
   String,
@@ -83,25 +83,23 @@ export class DurableObjectState {
    */
   blockConcurrencyWhile(callback) {
     const actor = this.#actor;
-    ops.op_actor_block(actor);
-    return new Promise((resolve) => {
-      const done = (value) => {
-        ops.op_actor_unblock(actor);
-        resolve(value);
-      };
-      const failed = (error) => {
-        reportUncaught(error);
-        breakActor(actor, error);
-      };
-      try {
-        PromisePrototypeThen(PromiseResolve(callback()), done, failed);
-      } catch (error) {
-        failed(error);
-      }
-    });
+    if (typeof callback !== "function") {
+      return PromiseReject(
+        new TypeError(
+          "Failed to execute 'blockConcurrencyWhile' on 'DurableObjectState': parameter 1 is not " +
+            "of type 'function'.",
+        ),
+      );
+    }
+    try {
+      return inSection(actor, callback);
+    } catch (error) {
+      return PromiseReject(error);
+    }
   }
 
   /**
+   * Resets the object: what is not committed is lost, and no code of it runs on.
    * @param {unknown} [reason]
    * @param {{retryAlarm?: boolean}} [options]
    */
@@ -110,8 +108,9 @@ export class DurableObjectState {
     const message = reason === undefined
       ? "Application called abort() to reset Durable Object."
       : String(reason);
-    breakActor(this.#actor, new Error(message));
-    throw new Error(message);
+    ops.op_actor_abort(this.#actor, message);
+    // The engine ends this loop; the caller never runs on.
+    for (;;);
   }
 
   /** @param {WebSocket} socket @param {string[]} [tags] */
@@ -155,11 +154,6 @@ export class DurableObjectState {
   getHibernatableWebSocketEventTimeout() {
     return hibernation.eventTimeout(this.#actor);
   }
-}
-
-function breakActor(actor, error) {
-  const { name, message } = errorParts(error);
-  ops.op_actor_break(actor, name, message);
 }
 
 /**

@@ -11,13 +11,14 @@ import { forgetHolds, survey } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
 import { borrowed, forgetLent, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
-import { currentActor, setCurrentEvent, settle } from "ext:beryl/pending.js";
+import { currentActor, forgetWaits, setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
 import { callMethod, invoke, invokeEntry } from "ext:beryl/rpc.js";
 import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { thrownClone } from "ext:beryl/rpc_values.js";
 import { runScheduled } from "ext:beryl/scheduled.js";
+import { enterSection, forgetSections, leaveSection } from "ext:beryl/section.js";
 import { takeSocketEvent } from "ext:beryl/socket_events.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
@@ -37,6 +38,8 @@ const TIMER = 4;
 const FORGET = 5;
 const INVOKE = 6;
 const RETURNED = 7;
+const ENTER = 14;
+const LEAVE = 15;
 const ALARM = 10;
 const WAKE_FACET = 11;
 const SURVEY = 12;
@@ -74,14 +77,15 @@ export function dispatch(kind, a, b) {
     case TIMER:
       return fireTimer(a);
     case FORGET:
-      forgetHolds(a);
-      forgetTimers(a);
-      forgetLent(a);
-      return forgetActor(a);
+      return forget(a);
     case INVOKE:
       return takeInvoke(a, b);
     case RETURNED:
       return returned(a);
+    case ENTER:
+      return enterSection(a);
+    case LEAVE:
+      return leaveSection(a);
     case ALARM:
       setCurrentEvent(a, b);
       return runAlarm(a, b, fail);
@@ -96,6 +100,16 @@ export function dispatch(kind, a, b) {
     case SOCKET:
       return takeSocketEvent(a, isStateless(b) ? 0 : b);
   }
+}
+
+/** Lets go of everything an actor that is gone still has here. @param {number} actor */
+function forget(actor) {
+  forgetActor(actor);
+  forgetHolds(actor);
+  forgetLent(actor);
+  forgetSections(actor);
+  forgetTimers(actor);
+  forgetWaits(actor);
 }
 
 /** @param {object} namespace The main module's exports. */

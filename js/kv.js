@@ -3,7 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 
 const { ops } = core;
-const { Number, RangeError, String, SymbolIterator, TypeError } = primordials;
+const { String, SymbolIterator, TypeError } = primordials;
 
 const kInternal = Symbol("internal");
 
@@ -21,11 +21,11 @@ export class SyncKvStorage {
 
   put(key, value) {
     if (arguments.length < 2) throw new TypeError("put() needs a key and a value.");
-    ops.op_kv_put(this.#actor, String(key), value);
+    ops.op_kv_put(this.#actor, String(key), value, false);
   }
 
   delete(key) {
-    return ops.op_kv_delete(this.#actor, String(key));
+    return ops.op_kv_delete(this.#actor, String(key), false);
   }
 
   /**
@@ -34,22 +34,8 @@ export class SyncKvStorage {
    * @returns {Iterator<[string, any]>}
    */
   list(options = undefined) {
-    const { start, startAfter, end, prefix, reverse, limit } = options ?? {};
-    if (start !== undefined && startAfter !== undefined) {
-      throw new TypeError("list() cannot be called with both start and startAfter values.");
-    }
-    if (limit !== undefined && !(Number(limit) > 0)) {
-      throw new TypeError("List limit must be positive.");
-    }
-    const handle = ops.op_kv_list(
-      this.#actor,
-      text(start),
-      text(startAfter),
-      text(end),
-      text(prefix),
-      !!reverse,
-      limit === undefined ? -1 : checkedLimit(limit),
-    );
+    const { start, startAfter, end, prefix, reverse, limit } = kvRange(options);
+    const handle = ops.op_kv_list(this.#actor, start, startAfter, end, prefix, reverse, limit);
     return {
       next() {
         const value = ops.op_kv_next(handle);
@@ -67,12 +53,27 @@ export function makeKv(actor) {
   return new SyncKvStorage(kInternal, actor);
 }
 
-function text(value) {
-  return value === undefined || value === null ? null : String(value);
+/**
+ * The options of a list as ops take them: null for an open bound, -1 for no limit.
+ * @param {any} options
+ */
+export function kvRange(options) {
+  const { start, startAfter, end, prefix, reverse, limit } = options ?? {};
+  if (start !== undefined && startAfter !== undefined) {
+    throw new TypeError("list() cannot be called with both start and startAfter values.");
+  }
+  const range = {
+    start: bound(start),
+    startAfter: bound(startAfter),
+    end: bound(end),
+    prefix: bound(prefix),
+    reverse: !!reverse,
+    limit: limit === undefined ? -1 : limit | 0,
+  };
+  if (limit !== undefined && range.limit <= 0) throw new TypeError("List limit must be positive.");
+  return range;
 }
 
-function checkedLimit(limit) {
-  const number = Number(limit);
-  if (number % 1 !== 0) throw new RangeError("List limit must be a whole number.");
-  return number;
+function bound(value) {
+  return value === undefined ? null : `${value}`;
 }

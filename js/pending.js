@@ -4,11 +4,6 @@ import { core, primordials } from "ext:core/mod.js";
 import { unpack } from "ext:beryl/capability.js";
 
 const { ops } = core;
-
-/** The form of a value that has capabilities; as `worker::event::SettledForm`. */
-const PACKED = 1;
-/** The form of what another worker threw. */
-const THROWN = 2;
 const {
   MapPrototypeDelete,
   MapPrototypeForEach,
@@ -18,8 +13,13 @@ const {
   SafeMap,
 } = primordials;
 
+/** The form of a value that has capabilities; as `worker::event::SettledForm`. */
+const PACKED = 1;
+/** The form of what another worker threw. */
+const THROWN = 2;
+
 /**
- * With the event that began to wait, which runs on when the promise is settled.
+ * With the event and the actor that began to wait, which run on when the promise is settled.
  * @type {Map<number, {resolve: Function, reject: Function, wrap: Function | undefined,
  *   event: number, actor: number}>}
  */
@@ -78,7 +78,7 @@ export function settle(slot, form) {
     if (form === THROWN) throw thrownValue(unpack(value));
     if (wait.wrap !== undefined) value = wait.wrap(value);
   } catch (error) {
-    markRemote(error);
+    markOrigin(error);
     return wait.reject(error);
   }
   wait.resolve(value);
@@ -98,9 +98,12 @@ function thrownValue({ 0: error, 1: id }) {
   return error;
 }
 
-/** Errors of other workers say so (DO-38). @param {any} error */
-function markRemote(error) {
-  error.remote = true;
+/** Errors of other workers and resets of objects say so (DO-38). @param {any} error */
+function markOrigin(error) {
+  const { code } = error;
+  if (code === "reset" || code === "storage") error.durableObjectReset = true;
+  else if (code === "overloaded") error.overloaded = true;
+  else error.remote = true;
 }
 
 /** @param {(wait: {actor: number}) => void} f Called for everything that is waited for. */
@@ -125,4 +128,11 @@ export function currentActor() {
 export function setCurrentEvent(id, ofActor) {
   event = id;
   actor = ofActor;
+}
+
+/** Drops what a gone actor waits for. @param {number} gone */
+export function forgetWaits(gone) {
+  MapPrototypeForEach(waits, (wait, slot) => {
+    if (wait.actor === gone) MapPrototypeDelete(waits, slot);
+  });
 }

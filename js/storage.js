@@ -1,36 +1,95 @@
-// `ctx.storage`: the actor's own database by SQL and by key.
+// `ctx.storage`: the actor's own database by SQL and by key, and its transactions.
 
 import { core, primordials } from "ext:core/mod.js";
 import { deleteAlarm, readAlarm, setAlarm } from "ext:beryl/alarms.js";
+import {
+  checkOptions,
+  deleteValues,
+  getValues,
+  later,
+  listValues,
+  putValues,
+  wrongType,
+} from "ext:beryl/async_kv.js";
 import { bookmarkForTime, currentBookmark, restoreBookmark } from "ext:beryl/bookmarks.js";
-import { unsupported } from "ext:beryl/errors.js";
 import { makeKv } from "ext:beryl/kv.js";
+import { open, promiseOf } from "ext:beryl/pending.js";
 import { makeSql } from "ext:beryl/sql.js";
+import { transact } from "ext:beryl/transaction.js";
 
 const { ops } = core;
-const { TypeError } = primordials;
+const { PromiseReject, TypeError } = primordials;
 
 const kInternal = Symbol("internal");
 
-/** Members of the platform's storage that Beryl has not got yet. */
-const MISSING = [
-  "delete",
-  "deleteAll",
-  "get",
-  "list",
-  "put",
-  "sync",
-  "transaction",
-];
-
 export class DurableObjectStorage {
   #actor;
+  #owner;
   #sql = null;
   #kv = null;
 
   constructor(internal, actor) {
     if (internal !== kInternal) throw new TypeError("Illegal constructor");
     this.#actor = actor;
+    this.#owner = { actor, className: "DurableObjectStorage" };
+  }
+
+  /** @param {string | string[]} key Several keys give a `Map`. */
+  get(key, options = undefined) {
+    return later(() => getValues(this.#owner, key, options));
+  }
+
+  /** @returns {Promise<Map<string, any>>} */
+  list(options = undefined) {
+    return later(() => listValues(this.#owner, options));
+  }
+
+  /**
+   * @param {string | object} key A key, or an object of keys and values.
+   * @param {any} value The value, or the options where the first argument has the values.
+   */
+  put(key, value, options = undefined) {
+    return later(() => putValues(this.#owner, key, value, options));
+  }
+
+  /** @param {string | string[]} key Several keys give a count. */
+  delete(key, options = undefined) {
+    return later(() => deleteValues(this.#owner, key, options));
+  }
+
+  /** Erases everything, SQL tables and the data of facets included. */
+  deleteAll(options = undefined) {
+    return later(() => {
+      checkOptions(this.#owner, "deleteAll", 1, options, "PutOptions");
+      ops.op_storage_delete_all(this.#actor);
+    });
+  }
+
+  /** @returns {Promise<void>} Settled once everything written before is on disk. */
+  sync() {
+    const actor = this.#actor;
+    try {
+      const slot = open();
+      return ops.op_storage_sync(actor, slot) ? later(() => {}) : promiseOf(slot);
+    } catch (error) {
+      return PromiseReject(error);
+    }
+  }
+
+  /**
+   * Runs the callback while nothing else reaches the object; what it throws takes its writes
+   * back, those of all ways to the storage.
+   * @template T
+   * @param {(txn: object) => T | Promise<T>} callback
+   * @returns {Promise<T>}
+   */
+  transaction(callback) {
+    try {
+      this.#checkCallback("transaction", callback);
+      return transact(this, this.#actor, callback);
+    } catch (error) {
+      return PromiseReject(error);
+    }
   }
 
   get sql() {
@@ -87,6 +146,7 @@ export class DurableObjectStorage {
    */
   transactionSync(callback) {
     const actor = this.#actor;
+    this.#checkCallback("transactionSync", callback);
     ops.op_sql_savepoint(actor);
     let result;
     try {
@@ -98,15 +158,10 @@ export class DurableObjectStorage {
     ops.op_sql_release(actor, true);
     return result;
   }
-}
 
-for (let i = 0; i < MISSING.length; i++) {
-  const name = MISSING[i];
-  DurableObjectStorage.prototype[name] = {
-    [name]() {
-      throw unsupported(`ctx.storage.${name}()`);
-    },
-  }[name];
+  #checkCallback(method, callback) {
+    if (typeof callback !== "function") throw wrongType(this.#owner, method, 1, "function");
+  }
 }
 
 /** @returns {DurableObjectStorage} */

@@ -28,7 +28,10 @@ const TIMERS_MAX = 10_000;
 /** A hundred years, the longest delay that is told apart from "never". */
 const DELAY_MS_MAX = 3_153_600_000_000;
 
-/** @type {Map<number, {callback: Function, args: unknown[], every: number, event: number}>} */
+/**
+ * @type {Map<number, {callback: Function, args: unknown[], every: number, event: number,
+ *   actor: number}>}
+ */
 const timers = new SafeMap();
 let lastId = 0;
 let finished = 0;

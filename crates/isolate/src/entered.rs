@@ -16,6 +16,7 @@ use crate::error::{Condemned, Error};
 use crate::isolate::{Hooks, Isolate};
 use crate::rejection::Rejections;
 use crate::start;
+use crate::turn_end;
 
 /// This isolate is current on this thread.
 pub struct Entered<'a> {
@@ -77,8 +78,12 @@ impl<'a> Entered<'a> {
             let scope = &mut v8::ContextScope::new(scope, context);
             let arguments = [kind, a, b].map(|n| v8::Integer::new_from_unsigned(scope, n).into());
             let dispatch = v8::Local::new(scope, &hooks.dispatch);
-            let outcome = call(scope, dispatch, &arguments);
+            let outcome = match call(scope, dispatch, &arguments) {
+                Err(_) if turn_end::resume(scope) => Ok(()),
+                outcome => outcome,
+            };
             scope.perform_microtask_checkpoint();
+            turn_end::resume(scope);
             if !scope.is_execution_terminating() {
                 report_rejections(scope, hooks);
             }
@@ -95,6 +100,7 @@ impl<'a> Entered<'a> {
     /// As [`dispatch`](Self::dispatch).
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
         let poll = self.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        turn_end::resume(self.runtime.v8_isolate());
         if !self.runtime.v8_isolate().is_execution_terminating() {
             deno_core::scope!(scope, self.runtime);
             report_rejections(scope, &self.isolate.hooks);

@@ -16,6 +16,7 @@ use crate::evaluation::{self, CjsRunner};
 use crate::heap_guard::HeapGuard;
 use crate::loader::BundleLoader;
 use crate::rejection::Rejections;
+use crate::turn_end;
 use crate::watchdog::WatchSlot;
 
 /// An isolate with our globals and no worker yet, or with one after [`Entered::load`].
@@ -82,6 +83,7 @@ impl Isolate {
         let handle = runtime.v8_isolate().thread_safe_handle();
         let heap = HeapGuard::new(handle.clone(), buffers);
         heap.watch(&mut runtime);
+        turn_end::install(runtime.v8_isolate());
         Rejections::install(runtime.v8_isolate());
         evaluation::restrict_wasm(runtime.v8_isolate());
         let hooks = Hooks::take(&mut runtime);

@@ -20,6 +20,7 @@ mod loader;
 mod pool;
 mod rejection;
 mod start;
+mod turn_end;
 mod watchdog;
 
 pub use bundle::{Bundle, Module, TYPESCRIPT_ENDINGS, is_typescript, join};
@@ -29,4 +30,5 @@ pub use error::{Condemned, Error, SourcePosition, StartError, StartStage};
 pub use isolate::Isolate;
 pub use loader::module_url;
 pub use pool::Pool;
+pub use turn_end::end_turn;
 pub use watchdog::{WatchSlot, WatchSlots, Watchdog};

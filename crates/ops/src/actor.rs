@@ -4,6 +4,7 @@ use deno_core::{OpState, op2, v8};
 use worker::actor::Name;
 use worker::actor_id::ActorId;
 use worker::error::{Error, Thrown};
+use worker::input_gate::SectionId;
 use worker::instance::ExportKind;
 
 use crate::capability::received;
@@ -39,23 +40,36 @@ pub fn op_actor_describe<'s>(
     Ok(v8::Array::new_with_elements(scope, &[class, props, id, name, packed, key]))
 }
 
-/// Holds the actor's events back.
+/// Asks for a critical section; its number is delivered when it begins.
 #[op2(fast)]
-pub fn op_actor_block(state: &mut OpState, actor: u32) {
+pub fn op_actor_section(state: &mut OpState, actor: u32) -> Result<u32, JsError> {
+    let actor = instance(state).actor(actor).ok_or_else(JsError::actor_gone)?;
+    Ok(actor.begin_section()?.number())
+}
+
+/// A critical section succeeded; its number is delivered once more, for whoever waits for it.
+#[op2(fast)]
+pub fn op_actor_section_end(state: &mut OpState, actor: u32, section: u32) {
     if let Some(actor) = instance(state).actor(actor) {
-        actor.block();
+        actor.end_section(SectionId::new(section));
     }
 }
 
-/// Ends one `op_actor_block`.
-#[op2(fast)]
-pub fn op_actor_unblock(state: &mut OpState, actor: u32) {
+/// Resets the actor and ends the running JavaScript, which cannot catch that: `ctx.abort()`.
+#[op2(nofast)]
+pub fn op_actor_abort(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    actor: u32,
+    #[string] message: String,
+) {
     if let Some(actor) = instance(state).actor(actor) {
-        actor.unblock();
+        actor.break_with(&reason("Error".into(), message));
     }
+    isolate::end_turn(scope);
 }
 
-/// Resets the actor: `ctx.abort()`, or an exception that must reset it.
+/// Resets the actor because of an exception.
 #[op2(fast)]
 pub fn op_actor_break(
     state: &mut OpState,

@@ -29,6 +29,7 @@ mod response;
 mod scheduled;
 mod serialize;
 mod sql;
+mod storage;
 mod stub;
 mod timers;
 mod websocket;
@@ -43,8 +44,9 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web],
     ops = [
         actor::op_actor_describe,
-        actor::op_actor_block,
-        actor::op_actor_unblock,
+        actor::op_actor_section,
+        actor::op_actor_section_end,
+        actor::op_actor_abort,
         actor::op_actor_break,
         actor::op_actor_id_of_name,
         actor::op_actor_id_unique,
@@ -126,6 +128,10 @@ deno_core::extension!(
         kv::op_kv_delete,
         kv::op_kv_list,
         kv::op_kv_next,
+        kv::op_kv_get_many,
+        kv::op_kv_put_many,
+        kv::op_kv_delete_many,
+        kv::op_kv_entries,
         loader::op_loader_find,
         loader::op_loader_define,
         loader::op_loader_fail,
@@ -155,6 +161,11 @@ deno_core::extension!(
         sql::op_sql_database_size,
         sql::op_sql_savepoint,
         sql::op_sql_release,
+        storage::op_storage_begin,
+        storage::op_storage_commit,
+        storage::op_storage_roll_back,
+        storage::op_storage_sync,
+        storage::op_storage_delete_all,
         stub::op_stub_actor,
         stub::op_stub_own,
         stub::op_stub_call,
@@ -184,6 +195,7 @@ deno_core::extension!(
         dir "../../js",
         "actor.js",
         "alarms.js",
+        "async_kv.js",
         "base64.js",
         "bindings.js",
         "body.js",
@@ -220,6 +232,7 @@ deno_core::extension!(
         "rpc_values.js",
         "scheduled.js",
         "search_params.js",
+        "section.js",
         "socket_arguments.js",
         "socket_events.js",
         "sockets.js",
@@ -230,6 +243,7 @@ deno_core::extension!(
         "text_encoding.js",
         "thrown.js",
         "timers.js",
+        "transaction.js",
         "url.js",
         "web.js",
         "websocket.js",

@@ -33,12 +33,14 @@ impl Database {
         self.open.awaits_restore.get() || self.open.connection.is_reading()
     }
 
-    /// Starts a [checkpoint](Self::checkpoint) when the WAL holds more than [`WAL_BYTES_MAX`].
+    /// Starts a [checkpoint](Self::checkpoint) when the WAL holds more than [`WAL_BYTES_MAX`], or
+    /// a reset, after which the file is to shrink.
     ///
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
     pub fn checkpoint_if_large(&self) -> Result<(), Error> {
-        if self.is_large() { self.checkpoint() } else { Ok(()) }
+        let is_due = self.is_large() || self.open.transaction.has_shrunk();
+        if is_due { self.checkpoint() } else { Ok(()) }
     }
 
     /// Starts to copy the WAL into the database. Does nothing while a transaction or cursor is

@@ -193,6 +193,33 @@ impl Connection {
         }
     }
 
+    /// Makes the database empty in one commit; statements that are under way are reset.
+    pub(crate) fn empty(&self) -> Result<(), Failure> {
+        let mut statement = std::ptr::null_mut();
+        loop {
+            // SAFETY: the handle is open, and the statement is null or one of its own.
+            statement = unsafe { ffi::sqlite3_next_stmt(self.raw(), statement) };
+            if statement.is_null() {
+                break;
+            }
+            // SAFETY: the statement is one of the open handle; its code repeats an old failure.
+            unsafe { ffi::sqlite3_reset(statement) };
+        }
+        let flag = DbConfig::SQLITE_DBCONFIG_RESET_DATABASE;
+        let emptied = self.as_runtime(|| {
+            // SQLite builds the empty database beside the old one, as an attached one.
+            self.raw.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
+            self.raw.set_db_config(flag, true)?;
+            self.raw.execute_batch("VACUUM")
+        });
+        let ended = self.raw.set_db_config(flag, false).map(|_| ());
+        let limited = self.raw.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map(|_| ());
+        emptied.and(ended).and(limited).map_err(|cause| {
+            let code = cause.sqlite_error().map_or(ffi::SQLITE_ERROR, |error| error.extended_code);
+            Failure::new(code, &cause.to_string(), None)
+        })
+    }
+
     /// Gives memory back that only caches use.
     pub(crate) fn release_memory(&self) {
         if let Err(cause) = self.raw.release_memory() {

@@ -25,6 +25,7 @@ pub struct Cursor {
     columns: Rc<[Rc<str>]>,
     // Texts of the current row that were not UTF-8, made readable.
     repaired: RefCell<Vec<Box<str>>>,
+    resets: u64,
     rows_seen: u64,
     rows_scanned: u64,
     rows_written: u64,
@@ -52,6 +53,7 @@ impl Cursor {
             rows: Rows::Done,
             columns: compiled.last.columns(),
             repaired: RefCell::default(),
+            resets: open.resets(),
             rows_seen: 0,
             rows_scanned: 0,
             rows_written: 0,
@@ -116,7 +118,8 @@ impl Cursor {
                 if more { Ok(Step::Row) } else { Ok(Step::Done) }
             }
             Rows::Reading(compiled) => {
-                self.open.check().and_then(|()| self.open.step(&compiled.last))
+                let resets = self.resets;
+                self.open.check_cursor(resets).and_then(|()| self.open.step(&compiled.last))
             }
         };
         match step {

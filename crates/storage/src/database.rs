@@ -46,6 +46,8 @@ pub(crate) struct Open {
     pub(crate) kv: kv::Statements,
     pub(crate) metadata: metadata::Statements,
     texts: RefCell<StatementCache>,
+    // Counts how often the database was emptied, which cancels cursors.
+    resets: Cell<u64>,
     // Why nothing works any more; set once.
     end: OnceCell<Error>,
     size: Prepared,
@@ -100,6 +102,7 @@ impl Database {
             kv: kv::Statements::new(),
             metadata: metadata::Statements::new(),
             texts: RefCell::new(StatementCache::new()),
+            resets: Cell::new(0),
             end: OnceCell::new(),
             size: Prepared::new(SIZE),
             awaits_restore: Cell::new(false),
@@ -227,6 +230,24 @@ impl Open {
                 Err(self.break_with(Error::broken(NOT_DURABLE)))
             }
         }
+    }
+
+    /// Ends all cursors; their statements may be used anew.
+    pub(crate) fn cancel_cursors(&self) {
+        self.resets.set(self.resets.get() + 1);
+        self.kv.stop_lists();
+        self.texts.borrow_mut().clear();
+    }
+
+    /// How often the database was emptied; a cursor of an earlier time is canceled.
+    pub(crate) fn resets(&self) -> u64 {
+        self.resets.get()
+    }
+
+    /// Fails for a cursor that began when the database had been emptied `resets` times.
+    pub(crate) fn check_cursor(&self, resets: u64) -> Result<(), Error> {
+        self.check()?;
+        if resets == self.resets() { Ok(()) } else { Err(Error::canceled(CLOSED)) }
     }
 
     /// Ends the database for good; the first reason is the one that is reported.

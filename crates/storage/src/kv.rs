@@ -33,6 +33,7 @@ pub struct KvList {
 pub struct KvCursor {
     open: Rc<Open>,
     list: u64,
+    resets: u64,
     // `None` when there are no more.
     statement: Option<Rc<Statement>>,
 }
@@ -84,6 +85,25 @@ impl Database {
         open.run_runtime(&open.kv.put, &[ValueRef::Text(key), ValueRef::Blob(value)], |_, _| ())
     }
 
+    /// Sets all values or none.
+    ///
+    /// # Errors
+    /// As [`kv_put`](Self::kv_put).
+    pub fn kv_put_all(&self, entries: &[(String, impl AsRef<[u8]>)]) -> Result<(), Error> {
+        self.savepoint()?;
+        let put = entries.iter().try_for_each(|(key, value)| self.kv_put(key, value.as_ref()));
+        match put {
+            Ok(()) => self.release(),
+            Err(error) => {
+                // A database that broke meanwhile has no savepoint left to go back to.
+                if self.savepoints() > 0 {
+                    self.roll_back()?;
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Removes `key`; false when it was not there.
     ///
     /// # Errors
@@ -109,7 +129,8 @@ impl Database {
         open.check()?;
         open.kv.list.set(open.kv.list.get() + 1);
         open.kv.stop_lists();
-        let mut cursor = KvCursor { open: open.clone(), list: open.kv.list.get(), statement: None };
+        let (list, resets) = (open.kv.list.get(), open.resets());
+        let mut cursor = KvCursor { open: open.clone(), list, resets, statement: None };
         let Some((start, end)) = bounds(options) else { return Ok(cursor) };
         if !open.kv_exists()? {
             return Ok(cursor);
@@ -166,7 +187,7 @@ impl KvCursor {
 
     fn step(&mut self) -> Result<bool, Error> {
         let open = &self.open;
-        open.check()?;
+        open.check_cursor(self.resets)?;
         if self.list != open.kv.list.get() {
             return Err(Error::canceled(INVALIDATED));
         }
@@ -254,7 +275,7 @@ impl Statements {
         self.exists.set(false);
     }
 
-    fn stop_lists(&self) {
+    pub(crate) fn stop_lists(&self) {
         for statement in self.lists.iter().flatten().filter_map(Prepared::compiled) {
             statement.clear();
         }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod keyed_log;
 pub mod kv;
 pub mod metadata;
+pub mod reset;
 pub mod sync_pool;
 pub mod transaction;
 pub mod value;

@@ -9,6 +9,7 @@ mod key_values;
 pub(crate) mod kill;
 mod model;
 mod power;
+mod reset;
 pub(crate) mod sim;
 mod sim_vfs;
 mod sql;

@@ -18,6 +18,8 @@ use crate::statement::{Prepared, Statement};
 pub(crate) struct Transaction {
     is_open: Cell<bool>,
     depth: Cell<usize>,
+    // Counts what wrote or began to.
+    writes: Cell<u64>,
     // Pages in the WAL after the newest commit, and those of them that were copied since.
     wal_pages: Cell<u32>,
     copied_pages: Cell<u32>,
@@ -27,6 +29,8 @@ pub(crate) struct Transaction {
     times: RefCell<Vec<(u64, u64)>>,
     // Changed pages stay in memory until the commit.
     pub(crate) keeps_pages: Cell<bool>,
+    // The database became much smaller; only a copy of the WAL makes its file so.
+    has_shrunk: Cell<bool>,
     begin: Prepared,
     commit: Prepared,
     roll_back: Prepared,
@@ -45,6 +49,18 @@ impl Database {
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         self.open.transaction.is_open()
+    }
+
+    /// Counts uses that wrote or may have; to tell whether one did.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.open.transaction.writes.get()
+    }
+
+    /// Savepoints that are open.
+    #[must_use]
+    pub fn savepoints(&self) -> usize {
+        self.open.transaction.depth.get()
     }
 
     /// The number of the newest commit; 0 before the first.
@@ -91,15 +107,7 @@ impl Database {
             return Err(open.lose_commit(&failure));
         }
         transaction.is_open.set(false);
-        let Some(pages) = hooks.wal_pages.take() else { return Ok(None) };
-        transaction.wal_grew_to(pages);
-        if let Some(history) = open.log.history() {
-            transaction.count_commits(1, (history.settings.now_ms)());
-        }
-        step("before a commit is handed in");
-        let number = open.log.hand_in();
-        open.sink.commit(&open.log, number);
-        Ok(Some(number))
+        open.hand_in()
     }
 
     /// Gives up everything since the last commit, savepoints too. Does nothing without writes.
@@ -152,9 +160,23 @@ impl Database {
 }
 
 impl Open {
+    /// Hands a commit that just ended to the sink; `None` when it wrote nothing.
+    pub(crate) fn hand_in(&self) -> Result<Option<u64>, Error> {
+        let Some(pages) = self.connection.hooks().wal_pages.take() else { return Ok(None) };
+        self.transaction.wal_grew_to(pages);
+        if let Some(history) = self.log.history() {
+            self.transaction.count_commits(1, (history.settings.now_ms)());
+        }
+        step("before a commit is handed in");
+        let number = self.log.hand_in();
+        self.sink.commit(&self.log, number);
+        Ok(Some(number))
+    }
+
     /// Opens the implicit transaction where it is not open.
     pub(crate) fn begin(&self) -> Result<(), Error> {
         let transaction = &self.transaction;
+        transaction.writes.set(transaction.writes.get() + 1);
         if transaction.is_open.get() {
             return Ok(());
         }
@@ -179,7 +201,7 @@ impl Open {
     }
 
     /// A rollback may take away the tables of the runtime that were created in it.
-    fn forget_tables(&self) {
+    pub(crate) fn forget_tables(&self) {
         self.kv.forget_table();
         self.metadata.forget_table();
     }
@@ -239,12 +261,14 @@ impl Transaction {
         Transaction {
             is_open: Cell::new(false),
             depth: Cell::new(0),
+            writes: Cell::new(0),
             wal_pages: Cell::new(0),
             copied_pages: Cell::new(0),
             wal_bytes_max,
             in_wal: Cell::new(0),
             times: RefCell::default(),
             keeps_pages: Cell::new(false),
+            has_shrunk: Cell::new(false),
             begin: Prepared::new("BEGIN"),
             commit: Prepared::new("COMMIT"),
             roll_back: Prepared::new("ROLLBACK"),
@@ -261,8 +285,19 @@ impl Transaction {
         u64::from(self.wal_pages.get() - self.copied_pages.get()) * WAL_FRAME_BYTES
     }
 
+    /// The database was emptied.
+    pub(crate) fn shrunk(&self) {
+        self.has_shrunk.set(true);
+    }
+
+    /// True until the file is as small as the database.
+    pub(crate) fn has_shrunk(&self) -> bool {
+        self.has_shrunk.get()
+    }
+
     /// A checkpoint copied all pages. Returns when the commits were made.
     pub(crate) fn copied(&self) -> Vec<(u64, u64)> {
+        self.has_shrunk.set(false);
         self.copied_pages.set(self.wal_pages.get());
         self.in_wal.set(0);
         self.times.take()

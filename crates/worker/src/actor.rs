@@ -1,28 +1,34 @@
 //! One stateful instance with its database and its gates: a Durable Object or a facet.
 //!
-//! Events wait while the instance is constructed and while it blocks concurrency. Every answer
-//! passes the output gate. A broken actor never serves again; whoever holds its place starts a
-//! new one at the next event.
+//! Deliveries pass the input gate, which critical sections close; every answer passes the output
+//! gate. A broken actor never serves again; whoever holds its place starts a new one at the next
+//! event.
+
+mod delete_all;
+mod section;
+mod transaction;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use storage::Database;
-use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use crate::actor_alarm::AlarmState;
 use crate::actor_id::ActorId;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
-use crate::event::{Entry, Event, EventKind, Outgoing};
+use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing};
 use crate::eviction::Usage;
 use crate::gate::{OutputGate, Passage};
-use crate::limits::ACTOR_WAITING_MAX;
+use crate::input_gate::{InputGate, SectionId};
 use crate::position::Position;
 use crate::shard::Shard;
 use crate::socket_set::SocketSet;
 use crate::worker::Worker;
+use crate::writes::{Confirmation, Writes};
 
 /// An actor that runs in an isolate of its shard.
 pub struct Actor {
@@ -37,10 +43,13 @@ pub struct Actor {
     opening: Cell<u64>,
     counted: Cell<u64>,
     used: Cell<u32>,
-    is_dirty: Cell<bool>,
     is_held: Cell<bool>,
+    writes: Writes,
+    input_gate: RefCell<InputGate<(Delivery, Context)>>,
+    /// What resets the actor when a section takes too long.
+    section_timers: RefCell<HashMap<SectionId, AbortHandle>>,
     gate: RefCell<OutputGate<Outgoing>>,
-    state: RefCell<State>,
+    broken: RefCell<Option<Error>>,
     pub(crate) alarm: AlarmState,
     pub(crate) usage: Usage,
 }
@@ -66,17 +75,6 @@ pub enum Name {
     Text(String),
 }
 
-enum State {
-    /// The instance is being constructed or blocks concurrency.
-    Waiting {
-        constructed: bool,
-        blocked: u32,
-        events: Vec<Event>,
-    },
-    Running,
-    Broken(Error),
-}
-
 impl Actor {
     /// Adds an actor to a running worker and starts its construction.
     ///
@@ -99,14 +97,12 @@ impl Actor {
             opening: Cell::new(0),
             counted: Cell::new(0),
             used: Cell::new(0),
-            is_dirty: Cell::new(false),
             is_held: Cell::new(false),
+            writes: Writes::default(),
+            input_gate: RefCell::default(),
+            section_timers: RefCell::default(),
             gate: RefCell::default(),
-            state: RefCell::new(State::Waiting {
-                constructed: false,
-                blocked: 0,
-                events: Vec::new(),
-            }),
+            broken: RefCell::default(),
             alarm: AlarmState::default(),
             usage: Usage::default(),
         });
@@ -145,69 +141,16 @@ impl Actor {
     /// Why it is broken, if so.
     #[must_use]
     pub fn broken(&self) -> Option<Error> {
-        match &*self.state.borrow() {
-            State::Broken(error) => Some(error.clone()),
-            State::Waiting { .. } | State::Running => None,
-        }
+        self.broken.borrow().clone()
     }
 
-    /// Delivers an event, or lets it wait until the instance takes events.
+    /// Delivers an event; it waits while the input gate is closed.
     pub(crate) fn deliver(self: &Rc<Self>, kind: EventKind) {
         self.usage.touch();
         let event = Event { actor: Some(Rc::clone(self)), entry: Entry::default(), kind };
-        match &mut *self.state.borrow_mut() {
-            State::Broken(error) => return event.fail(error.clone()),
-            State::Waiting { events, .. } if events.len() >= ACTOR_WAITING_MAX => {
-                return event.fail(Error::OverloadQueue);
-            }
-            State::Waiting { events, .. } => return events.push(event),
-            State::Running => {}
-        }
-        self.worker.instance.deliver(event);
-    }
-
-    /// True while events must wait.
-    pub(crate) fn is_waiting(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Waiting { .. })
-    }
-
-    /// The constructor has returned.
-    pub(crate) fn constructed(&self) {
-        if let State::Waiting { constructed, .. } = &mut *self.state.borrow_mut() {
-            *constructed = true;
-        }
-        self.open_if_ready();
-    }
-
-    /// Holds events back until as many [`unblock`](Self::unblock) calls came (DO-9).
-    pub fn block(&self) {
-        let mut state = self.state.borrow_mut();
-        match &mut *state {
-            State::Waiting { blocked, .. } => *blocked += 1,
-            State::Running => {
-                *state = State::Waiting { constructed: true, blocked: 1, events: Vec::new() };
-            }
-            State::Broken(_) => {}
-        }
-    }
-
-    /// Ends one [`block`](Self::block).
-    pub fn unblock(&self) {
-        if let State::Waiting { blocked, .. } = &mut *self.state.borrow_mut() {
-            *blocked = blocked.saturating_sub(1);
-        }
-        self.open_if_ready();
-    }
-
-    fn open_if_ready(&self) {
-        let events = match &mut *self.state.borrow_mut() {
-            state @ State::Waiting { constructed: true, blocked: 0, .. } => {
-                std::mem::replace(state, State::Running)
-            }
-            _ => return,
-        };
-        if let State::Waiting { events, .. } = events {
-            events.into_iter().for_each(|event| self.worker.instance.deliver(event));
+        match self.broken() {
+            Some(error) => event.fail(error),
+            None => self.worker.instance.deliver(event),
         }
     }
 
@@ -224,7 +167,7 @@ impl Actor {
     }
 
     /// Uses its database, opening it at the first use; afterwards a commit is scheduled if the
-    /// use left writes.
+    /// use wrote. Its writes hold messages back until they are durable.
     ///
     /// # Errors
     /// [`Error::BrokenStorage`] when the database cannot be opened, and what made the actor
@@ -233,12 +176,25 @@ impl Actor {
         self: &Rc<Self>,
         f: impl FnOnce(&Database) -> Result<R, storage::Error>,
     ) -> Result<Result<R, storage::Error>, Error> {
-        if let Some(error) = self.broken() {
-            return Err(error);
+        self.write_database(Confirmation::Confirmed, f)
+    }
+
+    /// As [`with_database`](Self::with_database), with a choice for the writes.
+    ///
+    /// # Errors
+    /// As [`with_database`](Self::with_database).
+    pub fn write_database<R>(
+        self: &Rc<Self>,
+        confirmation: Confirmation,
+        f: impl FnOnce(&Database) -> Result<R, storage::Error>,
+    ) -> Result<Result<R, storage::Error>, Error> {
+        if let Some(error) = &*self.broken.borrow() {
+            return Err(error.clone());
         }
         let database = self.open_database()?;
+        let before = database.writes();
         let result = f(&database);
-        if database.is_dirty() && !self.is_dirty.replace(true) {
+        if database.writes() != before && self.writes.add(confirmation) {
             self.shard().add_dirty(Rc::clone(self));
         }
         Ok(result)
@@ -249,6 +205,7 @@ impl Actor {
         if let Some(database) = &*self.database.borrow() {
             return Ok(database.clone());
         }
+        self.identity.position.root.finish_cut_off()?;
         // A number of its own, so that late reports of an earlier opening do not reach this one.
         let opening = self.shard().next_number();
         self.opening.set(opening);
@@ -296,30 +253,12 @@ impl Actor {
     /// Commits what is written and closes the database, waiting for the disk: at an orderly stop.
     pub(crate) fn close_database(&self) {
         let Some(database) = self.leave_database() else { return };
+        if database.savepoints() > 0 {
+            // A transaction that did not end did not happen.
+            database.roll_back_all();
+        }
         if let Err(error) = database.commit().and_then(|_| database.close()) {
             tracing::error!(%error, "a database did not close");
-        }
-    }
-
-    /// Commits the writes of the turns since the last commit.
-    pub(crate) fn commit(self: &Rc<Self>) {
-        let Some(database) = self.database.borrow().clone() else { return };
-        if database.holds_commits() {
-            // It stays dirty, and the sync pool's next report takes it up again.
-            return self.is_held.set(true);
-        }
-        // It stays dirty while the commit is put off, and is not scheduled twice.
-        if self.waits_for_index(&database) {
-            return;
-        }
-        self.is_dirty.set(false);
-        match database.commit() {
-            Ok(Some(commit)) => self.alarm_committed(commit, &database),
-            Ok(None) => {
-                let open = self.gate.borrow_mut().nothing_written(database.committed());
-                open.into_iter().for_each(Outgoing::send);
-            }
-            Err(error) => self.break_with(&error.into()),
         }
     }
 
@@ -343,13 +282,6 @@ impl Actor {
         }
     }
 
-    /// The newest commit that a message sent now may reveal.
-    fn reveals(&self) -> u64 {
-        let database = self.database.borrow();
-        let Some(database) = &*database else { return 0 };
-        database.committed() + u64::from(database.is_dirty())
-    }
-
     /// Brings a message to the output gate.
     pub(crate) fn leave(&self, outgoing: Outgoing) {
         let passage = self.gate.borrow_mut().pass(self.reveals(), outgoing);
@@ -360,34 +292,14 @@ impl Actor {
         }
     }
 
-    /// Something to wait for before a request may leave; `None` if it may leave now.
-    pub(crate) fn signal_when_durable(&self) -> Option<oneshot::Receiver<Result<(), Error>>> {
-        let (signal, waiter) = oneshot::channel();
-        let passage = self.gate.borrow_mut().pass(self.reveals(), Outgoing::Signal(signal));
-        match passage {
-            Passage::Open(_) => None,
-            Passage::Held => Some(waiter),
-            Passage::Broken(outgoing, error) => {
-                outgoing.fail(error);
-                Some(waiter)
-            }
-        }
-    }
-
     /// Ends it for good: uncommitted writes are dropped, whoever waits gets `error`, and its
     /// facets end with it (FA-22, FA-37).
     pub fn break_with(&self, error: &Error) {
-        let state = std::mem::replace(&mut *self.state.borrow_mut(), State::Broken(error.clone()));
-        match state {
-            State::Broken(earlier) => {
-                *self.state.borrow_mut() = State::Broken(earlier);
-                return;
-            }
-            State::Waiting { events, .. } => {
-                events.into_iter().for_each(|event| event.fail(error.clone()));
-            }
-            State::Running => {}
+        if self.broken.borrow().is_some() {
+            return;
         }
+        *self.broken.borrow_mut() = Some(error.clone());
+        self.give_up_sections();
         let held = self.gate.borrow_mut().break_with(error.clone());
         held.into_iter().for_each(|outgoing| outgoing.fail(error.clone()));
         // No second handle may live beside that of the actor's next start.
@@ -406,17 +318,17 @@ impl Actor {
         let is_written =
             database.as_ref().is_some_and(|db| db.is_dirty() || db.durable() < db.committed());
         self.usage.has_events()
-            || self.is_waiting()
+            || !self.input_gate.borrow().is_idle()
             || is_written
             || !self.gate.borrow().is_empty()
-            || self.is_dirty.get()
+            || self.writes.is_scheduled()
     }
 
     /// Leaves memory: nothing is lost, and the next event makes another instance (DO-14). Only
     /// for one that is not busy.
     pub(crate) fn evict(&self) {
         let error = Error::reset("The Durable Object left memory because it was idle.");
-        *self.state.borrow_mut() = State::Broken(error.clone());
+        *self.broken.borrow_mut() = Some(error.clone());
         if let Some(database) = self.leave_database() {
             // Closing one that is not copied would wait for the disk.
             if !database.is_copied() {

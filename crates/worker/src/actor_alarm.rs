@@ -160,6 +160,15 @@ impl Actor {
         }
     }
 
+    /// The newest commit erased everything, the alarm included.
+    pub(crate) fn alarm_erased(&self, database: &Database) {
+        self.alarm.has_name.set(false);
+        self.alarm.is_deferred.set(false);
+        self.alarm.is_changed.set(true);
+        self.alarm_committed(database.committed(), database);
+        self.alarm_durable(database.durable());
+    }
+
     /// All commits up to this one are on disk.
     pub(crate) fn alarm_durable(&self, durable: u64) {
         if let Some((commit, alarm)) = self.alarm.committed.get()

@@ -136,7 +136,7 @@ impl Error {
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. } => "overloaded",
             Error::OverloadShutdown => "shutting_down",
-            Error::BrokenReset(_) => "reset",
+            Error::BrokenReset(thrown) => thrown.code.unwrap_or("reset"),
             Error::BrokenStorage(_) => "storage",
             Error::BrokenFull(_) => "storage_full",
             Error::Bug(_) => "internal",

@@ -9,6 +9,7 @@ use crate::alarm::Run;
 use crate::cron::ScheduledRun;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
+use crate::input_gate::SectionId;
 use crate::link::{Frame, LinkWriter};
 use crate::message::{Request, Response};
 use crate::socket::SocketEvent;
@@ -174,6 +175,24 @@ pub enum Delivery {
     Scheduled(u32, u32),
     /// Which actors do timers, promises and the like hold?
     Survey,
+    /// `(section, actor)`: a critical section begins.
+    Enter(u32, u32),
+    /// `(section, actor)`: a critical section is over.
+    Leave(u32, u32),
+}
+
+/// What JavaScript runs on behalf of: what it starts belongs to the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Context {
+    /// The number of the actor in its isolate; 0 for none.
+    pub actor: u32,
+    /// The critical section it is in.
+    pub section: SectionId,
+}
+
+impl Context {
+    /// Outside of any actor.
+    pub const NONE: Context = Context { actor: 0, section: SectionId::ROOT };
 }
 
 impl Delivery {
@@ -189,6 +208,8 @@ impl Delivery {
             Delivery::Forget(actor) => (5, actor, 0),
             Delivery::Invoke(event, actor) => (6, event, actor),
             Delivery::Returned(number) => (7, number, 0),
+            Delivery::Enter(section, actor) => (14, section, actor),
+            Delivery::Leave(section, actor) => (15, section, actor),
             Delivery::Alarm(event, actor) => (10, event, actor),
             Delivery::WakeFacet(event, actor) => (11, event, actor),
             Delivery::Survey => (12, 0, 0),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::error::Error;
-use crate::event::Delivery;
+use crate::event::{Context, Delivery};
 use crate::facet::FacetSlot;
 use crate::instance::Instance;
 use crate::loader::LoadedWorker;
@@ -226,7 +226,7 @@ impl Shard {
         }
         drop(candidates);
         for (_, instance) in instances {
-            instance.queue(Delivery::Survey);
+            instance.queue(Delivery::Survey, Context::NONE);
         }
     }
 

@@ -4,6 +4,8 @@
 //! Ops reach it through `OpState`. It never enters an isolate: it queues deliveries, and the
 //! shard makes them.
 
+mod inbox;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -19,14 +21,16 @@ use crate::code::{Env, WorkerCode};
 use crate::configured::Configured;
 use crate::entrypoint::{Call, Entrypoint, Serialized};
 use crate::error::Error;
-use crate::event::{Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
-use crate::event_table::{EVENTS_MAX, EventTable};
+use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
+use crate::event_table::EventTable;
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 use crate::message::{Request, RequestId, Response};
 use crate::shard::Shard;
 use crate::socket_table::SocketTable;
 use crate::worker::Worker;
+
+pub(crate) use inbox::GateChange;
 
 /// The host side of one worker in one isolate.
 pub struct Instance {
@@ -36,7 +40,12 @@ pub struct Instance {
     worker: OnceCell<Weak<Worker>>,
     pub(crate) events: RefCell<EventTable>,
     settled: RefCell<HashMap<u32, Result<Payload, Error>>>,
-    inbox: RefCell<VecDeque<Delivery>>,
+    inbox: RefCell<VecDeque<(Delivery, Context)>>,
+    /// What the running turn is on behalf of.
+    current: Cell<Context>,
+    /// Actors whose input gate the running turn changed, and what to do with it at its end.
+    unsettled: RefCell<Vec<(Rc<Actor>, GateChange)>>,
+    last_section: Cell<u32>,
     actors: RefCell<ActorTable>,
     exports: RefCell<HashMap<String, ExportKind>>,
     timers: RefCell<HashMap<u32, AbortHandle>>,
@@ -102,6 +111,9 @@ impl Instance {
             events: RefCell::default(),
             settled: RefCell::default(),
             inbox: RefCell::default(),
+            current: Cell::default(),
+            unsettled: RefCell::default(),
+            last_section: Cell::new(0),
             actors: RefCell::default(),
             exports: RefCell::default(),
             timers: RefCell::default(),
@@ -183,80 +195,6 @@ impl Instance {
         }
     }
 
-    /// Queues an event for the isolate.
-    pub(crate) fn deliver(&self, event: Event) {
-        if self.events.borrow().len() >= self.shard.limits().queued_events_max.min(EVENTS_MAX) {
-            return event.fail(Error::OverloadQueue);
-        }
-        let actor = match &event.actor {
-            Some(actor) => actor.index(),
-            None if event.entry.is_default() => 0,
-            None => NAMED_ENTRY,
-        };
-        let delivery = match &event.kind {
-            EventKind::Fetch(..) => Delivery::Fetch,
-            EventKind::Call(Some(call), _) if !call.is_direct() => Delivery::Invoke,
-            EventKind::Call(..) => Delivery::Call,
-            EventKind::Construct => Delivery::Construct,
-            EventKind::Alarm(..) => Delivery::Alarm,
-            EventKind::WakeFacet(..) => Delivery::WakeFacet,
-            EventKind::Scheduled(..) => Delivery::Scheduled,
-            EventKind::Socket(_) => Delivery::Socket,
-        };
-        let number = self.events.borrow_mut().insert(event);
-        self.queue(delivery(number, actor));
-    }
-
-    pub(crate) fn queue(&self, delivery: Delivery) {
-        self.inbox.borrow_mut().push_back(delivery);
-        self.schedule();
-    }
-
-    /// Asks the shard for a turn, unless one is coming.
-    pub(crate) fn schedule(&self) {
-        if !self.scheduled.replace(true)
-            && let Some(worker) = self.worker()
-        {
-            self.shard.make_ready(worker);
-        }
-    }
-
-    /// Asks for another turn after this one.
-    pub(crate) fn reschedule(&self) {
-        self.scheduled.set(false);
-        self.schedule();
-    }
-
-    /// Takes the next delivery of this turn. Events of an actor that began to block concurrency
-    /// after they were queued go back to it.
-    pub(crate) fn next_delivery(&self) -> Option<Delivery> {
-        loop {
-            let next = self.inbox.borrow_mut().pop_front();
-            let (Delivery::Fetch(event, actor)
-            | Delivery::Call(event, actor)
-            | Delivery::Invoke(event, actor)
-            | Delivery::Alarm(event, actor)
-            | Delivery::WakeFacet(event, actor)
-            | Delivery::Socket(event, actor)) = (match next {
-                None => {
-                    self.scheduled.set(false);
-                    return None;
-                }
-                Some(delivery) => delivery,
-            })
-            else {
-                return next;
-            };
-            let Some(actor) = self.actor(actor).filter(|actor| actor.is_waiting()) else {
-                return next;
-            };
-            let event = self.events.borrow_mut().remove(event);
-            if let Some(event) = event {
-                actor.deliver(event.kind);
-            }
-        }
-    }
-
     /// Adds an actor; gives the number by which the isolate knows it, never 0.
     pub(crate) fn add_actor(&self, actor: Rc<Actor>) -> u32 {
         self.actors.borrow_mut().add(actor)
@@ -283,7 +221,7 @@ impl Instance {
         self.fail_events(error, |event| {
             event.actor.as_ref().is_some_and(|actor| actor.index() == index)
         });
-        self.queue(Delivery::Forget(index));
+        self.queue(Delivery::Forget(index), Context::NONE);
     }
 
     /// Fails the events that `which` picks.
@@ -308,6 +246,7 @@ impl Instance {
         self.inbox.borrow_mut().clear();
         self.settled.borrow_mut().clear();
         self.sockets.end();
+        self.unsettled.borrow_mut().clear();
         for (_, timer) in self.timers.take() {
             timer.abort();
         }
@@ -401,39 +340,36 @@ impl Instance {
 
     /// Settles the construction of an actor.
     pub fn constructed(&self, event: u32) {
-        let event = self.events.borrow_mut().remove(event);
-        if let Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) = event {
-            actor.constructed();
-        }
+        self.events.borrow_mut().remove(event);
     }
 
-    /// Settles promise `slot` when the future is done. The future runs on the shard and never
-    /// touches V8; it is dropped with the worker.
+    /// Settles promise `slot` when the future is done, on behalf of what runs now. The future runs
+    /// on the shard and never touches V8; it is dropped with the worker.
     pub fn defer(
         self: &Rc<Self>,
         slot: u32,
         future: impl Future<Output = Result<Payload, Error>> + 'static,
     ) {
         let instance = Rc::downgrade(self);
+        let context = self.current();
         self.deferred.set(self.deferred.get() + 1);
         self.shard.spawn(async move {
             let result = future.await;
             if let Some(instance) = instance.upgrade() {
                 instance.deferred.set(instance.deferred.get() - 1);
-                instance.settle(slot, result);
+                instance.settle(slot, context, result);
             }
         });
     }
 
-    /// Settles promise `slot`.
-    pub fn settle(&self, slot: u32, result: Result<Payload, Error>) {
+    fn settle(&self, slot: u32, context: Context, result: Result<Payload, Error>) {
         let form = match &result {
             Ok(Payload::Serialized(value)) if !value.is_plain() => SettledForm::Packed,
             Err(Error::AppThrew(thrown)) if thrown.value.is_some() => SettledForm::Thrown,
             _ => SettledForm::Plain,
         };
         self.settled.borrow_mut().insert(slot, result);
-        self.queue(Delivery::Settle(slot, form));
+        self.queue(Delivery::Settle(slot, form), context);
         self.shard.pump();
     }
 
@@ -467,12 +403,13 @@ impl Instance {
             return self.log(0, LogLevel::Error, format!("more than {TIMERS_MAX} timers"));
         }
         let instance = Rc::downgrade(self);
+        let context = self.current();
         let delay = Duration::from_millis(delay_ms.min(TIMER_MS_MAX));
         let task = self.shard.spawn(async move {
             tokio::time::sleep(delay).await;
             let Some(instance) = instance.upgrade() else { return };
             instance.timers.borrow_mut().remove(&timer);
-            instance.queue(Delivery::Timer(timer));
+            instance.queue(Delivery::Timer(timer), context);
             instance.shard.pump();
         });
         self.timers.borrow_mut().insert(timer, task);
@@ -493,6 +430,3 @@ pub(crate) fn leave(actor: Option<Rc<Actor>>, outgoing: Outgoing) {
         None => outgoing.send(),
     }
 }
-
-/// Stands for the actor where a stateless entrypoint has a name or props.
-const NAMED_ENTRY: u32 = u32::MAX;

@@ -38,6 +38,8 @@ pub const FACET_IDS_MAX: usize = 65_535;
 pub struct Limits {
     /// CPU time of one turn of JavaScript, in milliseconds.
     pub cpu_ms: u64,
+    /// Time that a critical section of an object may take, in milliseconds (DO-9).
+    pub section_ms: u64,
     /// JavaScript heap of one isolate, in bytes.
     pub heap_bytes_max: usize,
     /// `ArrayBuffer`s of one isolate, in bytes.
@@ -63,6 +65,8 @@ impl Default for Limits {
         Limits {
             // Cloudflare's default for a Worker on the paid plan.
             cpu_ms: 30_000,
+            // Cloudflare's limit for `blockConcurrencyWhile`.
+            section_ms: 30_000,
             // Cloudflare's isolate limit.
             heap_bytes_max: 128 << 20,
             // Cloudflare counts heap and buffers together; here each has as much.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::capability::Capability;
 use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use crate::error::Error;
-use crate::event::{Delivery, Entry, Event, EventKind};
+use crate::event::{Context, Delivery, Entry, Event, EventKind};
 use crate::instance::Instance;
 use crate::message::{Request, Response};
 use crate::shard::Shard;
@@ -104,7 +104,7 @@ impl Instance {
     /// Nobody holds an object any longer.
     pub(crate) fn returned(&self, number: u32) {
         self.lent.set(self.lent.get().saturating_sub(1));
-        self.queue(Delivery::Returned(number));
+        self.queue(Delivery::Returned(number), Context::NONE);
     }
 }
 

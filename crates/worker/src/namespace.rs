@@ -217,6 +217,66 @@ impl Root {
         })
     }
 
+    /// The numbers of all facets there ever were below facet `number`, parents first.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when the index cannot be read.
+    pub fn below(&self, number: u16) -> Result<Vec<u16>, Error> {
+        if self.index.borrow().is_none() && !self.index_path().exists() {
+            return Ok(Vec::new());
+        }
+        self.with_index(|index, _| {
+            let mut numbers = vec![number];
+            let mut next = 0;
+            while let Some(number) = numbers.get(next) {
+                let children: Vec<u16> = index.named(*number).map(|(_, child)| child).collect();
+                numbers.extend(children);
+                next += 1;
+            }
+            Ok(numbers.split_off(1))
+        })
+    }
+
+    /// Erases the databases of all facets below facet `number`, and what is in its own, as one
+    /// step: a crash leaves all of it or none. `reset` empties its own; durably, if it is told so.
+    /// Gives the numbers of the facets below.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when a file cannot be removed, and those of `reset`.
+    pub fn erase_below(
+        &self,
+        number: u16,
+        reset: impl FnOnce(bool) -> Result<(), Error>,
+    ) -> Result<Vec<u16>, Error> {
+        let below = self.below(number)?;
+        if !below.iter().any(|number| self.database_path(*number).exists()) {
+            reset(false)?;
+            return Ok(below);
+        }
+        // At the next start its own database may go as a whole.
+        let all: Vec<u16> = std::iter::once(number).chain(below.iter().copied()).collect();
+        let unfinished = self.begin_change(&all)?;
+        let erased = self.erase_each(&below).and_then(|()| reset(true));
+        if let Err(error) = erased {
+            // Read anew, the index finishes the change.
+            self.index.take();
+            return Err(error);
+        }
+        unfinished.end()?;
+        Ok(below)
+    }
+
+    /// Before a database of the tree is opened: finishes a change that a crash cut off.
+    ///
+    /// # Errors
+    /// [`Error::BrokenStorage`] when a file cannot be removed.
+    pub(crate) fn finish_cut_off(&self) -> Result<(), Error> {
+        if self.index.borrow().is_none() && self.unfinished_path().exists() {
+            self.with_index(|_, _| Ok(()))?;
+        }
+        Ok(())
+    }
+
     fn erase_databases(&self, numbers: &[u16]) -> Result<(), Error> {
         let stored = numbers.iter().filter(|number| self.database_path(**number).exists());
         if stored.count() < 2 {
@@ -269,6 +329,10 @@ impl Root {
         self.folder.join(format!("{}.unfinished", self.hex))
     }
 
+    fn index_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.facets", self.hex))
+    }
+
     /// Removes all files of the tree, also those that the index does not name.
     ///
     /// # Errors
@@ -309,8 +373,7 @@ impl Root {
             // The root may never have written, and then it has no folder yet.
             std::fs::create_dir_all(&self.folder).map_err(|error| self.inaccessible(&error))?;
             self.finish_change()?;
-            let path = self.folder.join(format!("{}.facets", self.hex));
-            let (mut log, bytes) = AppendLog::open(&path, &MAGIC)?;
+            let (mut log, bytes) = AppendLog::open(&self.index_path(), &MAGIC)?;
             let (index, sound) = FacetIndex::parse(&bytes);
             if sound < bytes.len() {
                 log.truncate(sound as u64)?;

@@ -11,6 +11,7 @@ use crate::{Database, KvList, Value, ValueRef};
 #[derive(Debug, Clone)]
 enum Operation {
     Put(u8, u16),
+    PutAll(u8, u16),
     Delete(u8),
     Insert(u8, u16),
     Remove(u8),
@@ -21,6 +22,7 @@ enum Operation {
     RollBack,
     RollBackAll,
     Commit,
+    Reset,
     Reopen,
     Close,
 }
@@ -39,6 +41,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     let key = 0..12_u8;
     prop_oneof![
         6 => (key.clone(), any::<u16>()).prop_map(|(key, value)| Operation::Put(key, value)),
+        2 => (key.clone(), any::<u16>()).prop_map(|(key, value)| Operation::PutAll(key, value)),
         3 => key.clone().prop_map(Operation::Delete),
         6 => (key.clone(), any::<u16>()).prop_map(|(key, value)| Operation::Insert(key, value)),
         3 => key.clone().prop_map(Operation::Remove),
@@ -50,6 +53,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => Just(Operation::RollBack),
         1 => Just(Operation::RollBackAll),
         3 => Just(Operation::Commit),
+        1 => Just(Operation::Reset),
         1 => Just(Operation::Reopen),
         1 => Just(Operation::Close),
     ]
@@ -57,13 +61,13 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 200,
+        cases: 1_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
-    fn operations_agree_with_the_model(operations in vec(operation(), 1..60)) {
+    fn operations_agree_with_the_model(operations in vec(operation(), 1..200)) {
         let (fixture, mut database) = Fixture::new();
         let mut model = Model::default();
         database.exec(SCHEMA, &[]).unwrap();
@@ -101,6 +105,11 @@ fn apply(database: &Database, model: &mut Model, operation: &Operation) {
         Operation::Put(key, value) => {
             database.kv_put(&name(key), &value.to_be_bytes()).unwrap();
             model.now[0].insert(key, value);
+        }
+        Operation::PutAll(key, value) => {
+            let entries = [key, key / 2].map(|key| (name(key), value.to_be_bytes()));
+            database.kv_put_all(&entries).unwrap();
+            model.now[0].extend([(key, value), (key / 2, value)]);
         }
         Operation::Delete(key) => {
             let existed = database.kv_delete(&name(key)).unwrap();
@@ -143,6 +152,14 @@ fn apply(database: &Database, model: &mut Model, operation: &Operation) {
                 model.committed = model.now.clone();
             }
         }
+        Operation::Reset if model.savepoints.is_empty() => {
+            database.reset().unwrap();
+            database.exec(SCHEMA, &[]).unwrap();
+            database.commit().unwrap();
+            model.now = Data::default();
+            model.committed = Data::default();
+        }
+        Operation::Reset => assert!(database.reset().is_err()),
         Operation::Reopen | Operation::Close => unreachable!("handled by the caller"),
     }
 }
