@@ -9,7 +9,7 @@ import { errorParts } from "ext:beryl/thrown.js";
 import { moduleList } from "ext:beryl/worker_code.js";
 
 const { ops } = core;
-const { PromisePrototypeThen, PromiseResolve, String, TypeError } = primordials;
+const { ArrayIsArray, PromisePrototypeThen, PromiseResolve, String, TypeError } = primordials;
 
 const kInternal = Symbol("internal");
 
@@ -95,6 +95,17 @@ function giveCode(handle, name, getCode) {
   }, fail);
 }
 
+/** @returns {string} The compatibility date and flags, separated by commas. */
+function compatibility({ compatibilityDate, compatibilityFlags }) {
+  const flags = compatibilityFlags ?? [];
+  if (!ArrayIsArray(flags)) {
+    throw new TypeError("Field 'compatibilityFlags' on 'WorkerCode' must be an array of strings.");
+  }
+  let text = String(compatibilityDate);
+  for (let i = 0; i < flags.length; i++) text += `,${flags[i]}`;
+  return text;
+}
+
 function define(handle, name, code) {
   if (typeof code !== "object" || code === null) {
     throw new TypeError("The worker code must be an object with mainModule and modules.");
@@ -113,5 +124,5 @@ function define(handle, name, code) {
   const main = String(code.mainModule);
   const modules = moduleList(code.modules, main);
   const env = cloneOf(code.env ?? {});
-  ops.op_loader_define(handle, name, main, modules, env);
+  ops.op_loader_define(handle, name, main, modules, env, compatibility(code));
 }

@@ -8,6 +8,7 @@ import { domException, unsupported } from "ext:beryl/errors.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
 import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
+import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
@@ -44,6 +45,7 @@ core.setUnhandledPromiseRejectionHandler(() => true);
 // Rust takes these four and removes them, `Deno` and `__bootstrap` before any worker runs: the
 // engine itself looks for `Deno.core` when it makes an isolate of the snapshot.
 globalThis.__dispatch = dispatch;
-globalThis.__start = start;
+globalThis.__start = (namespace) =>
+  namespace === undefined ? installNodeGlobals() : start(namespace);
 globalThis.__report = reportUncaught;
 globalThis.__commonJs = prepareCommonJs;

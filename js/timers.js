@@ -33,6 +33,8 @@ const DELAY_MS_MAX = 3_153_600_000_000;
  *   actor: number}>}
  */
 const timers = new SafeMap();
+/** Binds callbacks to what follows asynchronous work, once something wants that. */
+let wrap = null;
 let lastId = 0;
 let finished = 0;
 
@@ -52,6 +54,11 @@ export function setTimeout(callback, delay = 0, ...args) {
  */
 export function setInterval(callback, delay = 0, ...args) {
   return start("setInterval", callback, delay, args, true);
+}
+
+/** @param {(callback: Function) => Function} wrapper For the callbacks from now on. */
+export function wrapCallbacks(wrapper) {
+  wrap = wrapper;
 }
 
 /** @param {number} [id] Serves both kinds, as on the web. */
@@ -142,7 +149,7 @@ function start(name, callback, delay, args, isRepeated) {
   const ms = delayMs(delay);
   const id = nextId();
   MapPrototypeSet(timers, id, {
-    callback,
+    callback: wrap === null ? callback : wrap(callback),
     args,
     every: isRepeated ? ms : -1,
     event: currentEvent(),

@@ -9,8 +9,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let snapshot = isolate::build_snapshot(env!("CARGO_MANIFEST_DIR"), ops::extensions())?;
     fs::write(out.join("beryl.snapshot"), &snapshot.blob)?;
+    let mut scripts = node_scripts(Path::new("../third_party/node/scripts"))?;
+    let others = snapshot.lazy_scripts.iter();
+    scripts.extend(others.map(|(specifier, text)| ((*specifier).to_owned(), text.clone())));
+    // The engine searches the table by halves.
+    scripts.sort_unstable();
     let mut table = String::from("&[\n");
-    for (number, (specifier, text)) in snapshot.lazy_scripts.iter().enumerate() {
+    for (number, (specifier, text)) in scripts.iter().enumerate() {
         let file = out.join(format!("lazy-{number}.js"));
         fs::write(&file, text)?;
         writeln!(table, "    ({specifier:?}, include_str!({file:?})),")?;
@@ -18,8 +23,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     table.push(']');
     fs::write(out.join("lazy_scripts.rs"), table)?;
     let sources = snapshot.sources.iter().map(PathBuf::as_path);
-    for source in sources.chain([Path::new("build.rs"), Path::new("../js")]) {
+    let folders = ["build.rs", "../js", "../third_party/node/scripts"].map(Path::new);
+    for source in sources.chain(folders) {
         println!("cargo:rerun-if-changed={}", source.display());
     }
     Ok(())
+}
+
+/// The scripts that make the modules of Node.js, and one for each module, by the engine's names.
+fn node_scripts(folder: &Path) -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
+    let mut scripts = Vec::new();
+    for name in isolate::NODE_MODULES {
+        let specifier = format!("ext:beryl/node/{name}");
+        scripts.push((specifier, format!("__bootstrap.internals.nodeModule({name:?})")));
+    }
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inside) = folders.pop() {
+        for entry in fs::read_dir(inside)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // `internal/errors.ts.js` was made of `internal/errors.ts`, by which others call it.
+            let name = path.strip_prefix(folder)?.to_str().ok_or("a path that is not UTF-8")?;
+            let name = name.strip_suffix(".js").unwrap_or(name);
+            scripts.push((format!("ext:deno_node/{name}"), fs::read_to_string(&path)?));
+        }
+    }
+    Ok(scripts)
 }

@@ -121,8 +121,9 @@ fn worker(place: usize, all: &[Project], keys: &Keys) -> Result<WorkerCode, Fail
         classes: Classes::Listed(keys.get(&project.name).cloned().unwrap_or_default()),
     };
     let env = Env::Configured(Arc::new(bindings));
+    let (bundle, node) = (Arc::new(bundle), project.node);
     let (outbound, name) = (Outbound::Internet, project.name.as_str().into());
-    Ok(WorkerCode { bundle: Arc::new(bundle), env, outbound, name })
+    Ok(WorkerCode { bundle, env, outbound, node, name })
 }
 
 /// Unique keys by binding.

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use worker::alarm_index::AlarmIndex;
 use worker::bindings::Bindings;
-use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
 use worker::configured::Configured;
 use worker::entrypoint::Entrypoint;
 use worker::error::{Error, StartStage};
@@ -367,8 +367,10 @@ fn script(run: &Run) -> Result<WorkerCode, Failure> {
     let bundle = check_bundle(run.main.clone(), run.modules.clone())?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let env = Env::Configured(Arc::new(Bindings::unconfigured(vars)));
+    // A script without configuration has what current compatibility dates give.
+    let (bundle, node) = (Arc::new(bundle), NodeCompat::All);
     let (outbound, name) = (Outbound::Internet, run.main.as_str().into());
-    Ok(WorkerCode { bundle: Arc::new(bundle), env, outbound, name })
+    Ok(WorkerCode { bundle, env, outbound, node, name })
 }
 
 fn app_runner() -> Result<WorkerCode, Failure> {
@@ -376,7 +378,8 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let modules = BTreeMap::from([(main.clone(), Module::Js(ops::APP_RUNNER.into()))]);
     let bundle = Arc::new(check_bundle(main, modules)?);
     let env = Env::Configured(Arc::new(Bindings::unconfigured(serde_json::Map::new())));
-    Ok(WorkerCode { bundle, env, outbound: Outbound::Denied, name: "app_runner".into() })
+    let (outbound, node) = (Outbound::Denied, NodeCompat::None);
+    Ok(WorkerCode { bundle, env, outbound, node, name: "app_runner".into() })
 }
 
 /// What the open files of the process allow every shard: three for each actor, as many again for

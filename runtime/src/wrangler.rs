@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use worker::code::Module;
+use worker::code::{Module, NodeCompat};
 use worker::cron::CronTrigger;
 
 use self::fields::Fields;
@@ -36,6 +36,8 @@ pub struct Project {
     pub main: String,
     /// Its modules.
     pub modules: BTreeMap<String, Module>,
+    /// What it may use of Node.js.
+    pub node: NodeCompat,
     /// Variables and secrets.
     pub values: Map<String, Value>,
     /// Worker loaders.
@@ -131,7 +133,7 @@ impl Project {
         if !name.chars().all(is_name) {
             return Err(fields.problem("name", "must be letters, digits, \"-\" and \"_\""));
         }
-        keys::check_compatibility(&fields)?;
+        let node = keys::node_compat(&fields)?;
         let mut names = Names::default();
         let values = values(file, &fields, choice.environment, &mut names)?;
         let loaders = loaders(&fields, &mut names)?;
@@ -148,6 +150,7 @@ impl Project {
             name,
             main,
             modules,
+            node,
             values,
             loaders,
             namespaces,

@@ -14,6 +14,7 @@ use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 use crate::bundle::Bundle;
 use crate::error::{Condemned, Error};
 use crate::isolate::{Hooks, Isolate};
+use crate::node::NodeCompat;
 use crate::rejection::Rejections;
 use crate::start;
 use crate::turn_end;
@@ -38,6 +39,21 @@ impl<'a> Entered<'a> {
     /// Puts a value where ops find it by its type.
     pub fn put<T: 'static>(&mut self, value: T) {
         self.runtime.op_state().borrow_mut().put(value);
+    }
+
+    /// Says which modules of Node.js the bundle may import, and adds their globals.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] when the bootstrap threw.
+    pub fn allow_node(&mut self, node: NodeCompat) -> Result<(), Error> {
+        self.isolate.loader.allow_node(node);
+        if node != NodeCompat::All {
+            return Ok(());
+        }
+        deno_core::scope!(scope, self.runtime);
+        let start = v8::Local::new(scope, &self.isolate.hooks.start);
+        let nothing = v8::undefined(scope).into();
+        call(scope, start, &[nothing]).map_err(Error::Bug)
     }
 
     /// Loads and evaluates the bundle, then hands its exports to the bootstrap.

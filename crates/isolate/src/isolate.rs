@@ -60,7 +60,7 @@ pub(crate) struct Hooks {
     pub context: v8::Global<v8::Context>,
     /// `(kind, a, b)`: one event.
     pub dispatch: v8::Global<v8::Function>,
-    /// `(namespace)`: the main module was evaluated.
+    /// `(namespace)`: the main module was evaluated; undefined: it may use Node.js.
     pub start: v8::Global<v8::Function>,
     /// `(reason)`: something was thrown that nobody caught.
     pub report: v8::Global<v8::Function>,

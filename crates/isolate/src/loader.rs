@@ -7,7 +7,7 @@
 //! served as a small ES module that imports the content by a second, private URL.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -28,18 +28,30 @@ use crate::code_cache::CodeCacheStore;
 use crate::engine::Engine;
 use crate::error::SourcePosition;
 use crate::evaluation::{KIND_CJS, KIND_WASM};
+use crate::node::NodeCompat;
 
 /// Loads modules of the bundle that was put in; before that, nothing.
 pub(crate) struct BundleLoader {
     engine: Arc<Engine>,
     bundle: RefCell<Option<Arc<Bundle>>>,
+    node: Cell<NodeCompat>,
     /// The last import that was not found: specifier and importing module.
     missing: RefCell<Option<(String, String)>>,
 }
 
 impl BundleLoader {
     pub fn new(engine: Arc<Engine>) -> BundleLoader {
-        BundleLoader { engine, bundle: RefCell::default(), missing: RefCell::default() }
+        BundleLoader {
+            engine,
+            bundle: RefCell::default(),
+            node: Cell::default(),
+            missing: RefCell::default(),
+        }
+    }
+
+    /// Says which modules of Node.js can be imported.
+    pub fn allow_node(&self, node: NodeCompat) {
+        self.node.set(node);
     }
 
     pub fn set(&self, bundle: Arc<Bundle>) {
@@ -118,9 +130,11 @@ impl ModuleLoader for BundleLoader {
         {
             return Ok(url);
         }
-        if RUNTIME_MODULES.contains(&specifier) {
-            return Url::parse(specifier)
-                .map_err(|error| JsErrorBox::type_error(error.to_string()));
+        let node = self.node.get();
+        let of_node = node.find(specifier).filter(|_| specifier.starts_with("node:"));
+        let own = RUNTIME_MODULES.contains(&specifier).then(|| specifier.to_owned());
+        if let Some(url) = own.or(of_node) {
+            return Url::parse(&url).map_err(|error| JsErrorBox::type_error(error.to_string()));
         }
         // `require` of a module that the runtime found; no module is called ".".
         let is_required = referrer == "." && specifier.starts_with(MODULE_PREFIX);
@@ -132,11 +146,13 @@ impl ModuleLoader for BundleLoader {
         {
             return Ok(url);
         }
-        self.find(specifier, referrer).ok_or_else(|| {
+        let bare = || node.find(specifier).and_then(|url| Url::parse(&url).ok());
+        self.find(specifier, referrer).or_else(bare).ok_or_else(|| {
             let from = module_name(referrer).unwrap_or(referrer.into());
             self.missing.replace(Some((specifier.into(), from.to_string())));
+            let hint = node.hint(specifier).map_or_else(String::new, |hint| format!("\n  {hint}"));
             JsErrorBox::type_error(format!(
-                "No such module \"{specifier}\".\n  imported from \"{from}\""
+                "No such module \"{specifier}\".\n  imported from \"{from}\"{hint}"
             ))
         })
     }

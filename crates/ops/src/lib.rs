@@ -23,6 +23,7 @@ mod hibernation;
 mod kv;
 mod loader;
 mod modules;
+mod node;
 mod pending;
 mod request;
 mod response;
@@ -140,6 +141,15 @@ deno_core::extension!(
         loader::op_loader_wasm_bytes,
         modules::op_modules_compile,
         modules::op_modules_find,
+        node::op_node_hash,
+        node::op_node_hmac,
+        node::op_node_hash_update,
+        node::op_node_hash_digest,
+        node::op_node_hash_copy,
+        node::op_node_equal,
+        node::op_node_compare,
+        node::op_node_is_utf8,
+        node::op_node_text,
         pending::op_pending_take,
         request::op_request_line,
         request::op_request_headers,
@@ -222,6 +232,7 @@ deno_core::extension!(
         "main.js",
         "modules.js",
         "namespace.js",
+        "node.js",
         "pending.js",
         "request.js",
         "request_init.js",
@@ -255,9 +266,40 @@ deno_core::extension!(
         "digest_stream.js",
         "form_data_class.js",
         "identity_streams.js",
+        "node_async_hooks.js",
+        "node_crypto.js",
+        "node_host.js",
+        "node_modules.js",
+        "node_process.js",
+        "node_timers.js",
         "subtle_crypto.js",
     ],
-    synthetic_esm = ["cloudflare:workers" = "ext:beryl/cloudflare_workers.js"],
+    synthetic_esm = [
+        "cloudflare:workers" = "ext:beryl/cloudflare_workers.js",
+        "node:assert" = "ext:beryl/node/assert",
+        "node:assert/strict" = "ext:beryl/node/assert/strict",
+        "node:async_hooks" = "ext:beryl/node/async_hooks",
+        "node:buffer" = "ext:beryl/node/buffer",
+        "node:crypto" = "ext:beryl/node/crypto",
+        "node:diagnostics_channel" = "ext:beryl/node/diagnostics_channel",
+        "node:events" = "ext:beryl/node/events",
+        "node:path" = "ext:beryl/node/path",
+        "node:path/posix" = "ext:beryl/node/path/posix",
+        "node:path/win32" = "ext:beryl/node/path/win32",
+        "node:process" = "ext:beryl/node/process",
+        "node:punycode" = "ext:beryl/node/punycode",
+        "node:querystring" = "ext:beryl/node/querystring",
+        "node:stream" = "ext:beryl/node/stream",
+        "node:stream/consumers" = "ext:beryl/node/stream/consumers",
+        "node:stream/promises" = "ext:beryl/node/stream/promises",
+        "node:stream/web" = "ext:beryl/node/stream/web",
+        "node:string_decoder" = "ext:beryl/node/string_decoder",
+        "node:timers" = "ext:beryl/node/timers",
+        "node:timers/promises" = "ext:beryl/node/timers/promises",
+        "node:url" = "ext:beryl/node/url",
+        "node:util" = "ext:beryl/node/util",
+        "node:util/types" = "ext:beryl/node/util/types",
+    ],
 );
 
 /// The supervisor of apps: the main module of the app host.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
-use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
 use worker::error::Error;
 use worker::event::Entry;
 use worker::limits::ENV_BYTES_MAX;
@@ -62,6 +62,7 @@ pub fn op_loader_define(
     #[string] main_module: String,
     modules: v8::Local<'_, v8::Array>,
     #[cppgc] env: &SerializedHandle,
+    #[string] compatibility: &str,
 ) -> Result<(), JsError> {
     let mut bundle = BTreeMap::new();
     for at in (0..modules.length()).step_by(3) {
@@ -100,10 +101,12 @@ pub fn op_loader_define(
         );
         return Err(Error::app_code("Error", message).into());
     }
+    let mut parts = compatibility.split(',');
     handle.worker.define(WorkerCode {
         bundle,
         env: Env::Given(env),
         outbound: Outbound::Denied,
+        node: NodeCompat::new(parts.next().unwrap_or_default(), parts),
         name: name.into(),
     });
     Ok(())

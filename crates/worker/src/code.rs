@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isolate::Bundle;
-pub use isolate::{Module, TYPESCRIPT_ENDINGS, is_typescript};
+pub use isolate::{Module, NodeCompat, TYPESCRIPT_ENDINGS, is_typescript};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::Bindings;
@@ -22,6 +22,8 @@ pub struct WorkerCode {
     pub env: Env,
     /// What its global `fetch()` reaches.
     pub outbound: Outbound,
+    /// What it may use of Node.js.
+    pub node: NodeCompat,
     /// A name for logs, e.g. `counter@3` for version 3 of the app `counter`.
     pub name: Arc<str>,
 }

@@ -4,9 +4,15 @@
 //! the ids of its objects and the folder of their data are made; which worker and class that is
 //! may change from one start to the next.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::code::WorkerCode;
+use crate::error::Error;
+use crate::instance::{ExportKind, Instance};
+use crate::shard::Shard;
+use crate::worker::Worker;
 
 /// All workers that the process was started with; the same on every shard.
 pub struct Configured {
@@ -22,6 +28,10 @@ pub struct Home {
     /// The exported class.
     pub class: String,
 }
+
+/// The configured workers that run on a shard, by their places.
+#[derive(Default)]
+pub(crate) struct Running(RefCell<Vec<Option<Rc<Worker>>>>);
 
 impl Configured {
     /// One worker without configuration: each of its classes has a namespace, whose unique key
@@ -72,6 +82,90 @@ impl Configured {
     }
 }
 
+impl Running {
+    /// The worker at a place, if it runs.
+    fn find(&self, place: usize) -> Option<Rc<Worker>> {
+        let running = self.0.borrow().get(place).cloned().flatten();
+        running.filter(|worker| worker.is_alive())
+    }
+
+    fn put(&self, place: usize, worker: Rc<Worker>) {
+        let mut workers = self.0.borrow_mut();
+        if workers.len() <= place {
+            workers.resize(place + 1, None);
+        }
+        workers[place] = Some(worker);
+    }
+
+    /// Lets all of them go.
+    pub(crate) fn take(&self) {
+        self.0.take();
+    }
+}
+
+impl Shard {
+    /// A configured worker of the process on this shard, by its place; the first is served.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn configured_worker(self: &Rc<Self>, place: usize) -> Result<Rc<Worker>, Error> {
+        if self.is_stopping() {
+            return Err(Error::OverloadShutdown);
+        }
+        if let Some(worker) = self.running_worker(place) {
+            return Ok(worker);
+        }
+        let (workers, running) = self.workers();
+        let code = workers.worker(place).ok_or_else(|| Error::bug("no such worker"))?;
+        let worker = Worker::start(self, code)?;
+        running.put(place, Rc::clone(&worker));
+        Ok(worker)
+    }
+
+    /// A configured worker, if it runs.
+    pub(crate) fn running_worker(&self, place: usize) -> Option<Rc<Worker>> {
+        self.workers().1.find(place)
+    }
+
+    /// Starts the configured workers before the first event needs them, and checks that they
+    /// export what is bound.
+    ///
+    /// # Errors
+    /// As [`configured_worker`](Self::configured_worker), and [`Error::AppNoHandler`] for an
+    /// export that is missing.
+    pub fn start_configured(self: &Rc<Self>) -> Result<(), Error> {
+        let mut started = Ok(());
+        self.inside(|shard| {
+            let (workers, _) = shard.workers();
+            started = (0..workers.count()).try_for_each(|place| {
+                let worker = shard.configured_worker(place)?;
+                worker.instance.check_exports(workers, place)
+            });
+        });
+        self.pump();
+        started
+    }
+}
+
+impl Instance {
+    /// Checks that the worker at this place exports what the configuration binds.
+    fn check_exports(&self, all: &Configured, place: usize) -> Result<(), Error> {
+        let missing = |what: &str, name: &str| {
+            let text = format!("Worker \"{}\" has no such {what}: {name}", self.code.name);
+            Err(Error::AppNoHandler(text.into()))
+        };
+        let is = |name: &str, kind| self.export(name) == Some(kind);
+        if let Some(class) = all.classes_of(place).find(|name| !is(name, ExportKind::ActorClass)) {
+            return missing("Durable Object class", class);
+        }
+        let mut entries = all.entrypoints_of(place);
+        match entries.find(|name| !is(name, ExportKind::Entrypoint)) {
+            Some(entry) => missing("entrypoint", entry),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -79,14 +173,15 @@ mod tests {
 
     use super::*;
     use crate::bindings::{Bindings, Service};
-    use crate::code::{Env, Module, check_bundle};
+    use crate::code::{Env, Module, NodeCompat, check_bundle};
     use crate::outbound::Outbound;
 
     fn worker(bindings: Bindings) -> WorkerCode {
         let modules = BTreeMap::from([("a.js".to_owned(), Module::Js("".into()))]);
         let bundle = Arc::new(check_bundle("a.js".into(), modules).unwrap());
         let env = Env::Configured(Arc::new(bindings));
-        WorkerCode { bundle, env, outbound: Outbound::Denied, name: "a".into() }
+        let (outbound, node) = (Outbound::Denied, NodeCompat::None);
+        WorkerCode { bundle, env, outbound, node, name: "a".into() }
     }
 
     #[test]

@@ -18,7 +18,6 @@ use tokio::task::AbortHandle;
 use crate::actor::Actor;
 use crate::actor_table::ActorTable;
 use crate::code::{Env, WorkerCode};
-use crate::configured::Configured;
 use crate::entrypoint::{Call, Entrypoint, Serialized};
 use crate::error::Error;
 use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
@@ -176,23 +175,6 @@ impl Instance {
     #[must_use]
     pub fn export(&self, name: &str) -> Option<ExportKind> {
         self.exports.borrow().get(name).copied()
-    }
-
-    /// Checks that the worker at this place exports what the configuration binds.
-    pub(crate) fn check_exports(&self, all: &Configured, place: usize) -> Result<(), Error> {
-        let missing = |what: &str, name: &str| {
-            let text = format!("Worker \"{}\" has no such {what}: {name}", self.code.name);
-            Err(Error::AppNoHandler(text.into()))
-        };
-        let is = |name: &str, kind| self.export(name) == Some(kind);
-        if let Some(class) = all.classes_of(place).find(|name| !is(name, ExportKind::ActorClass)) {
-            return missing("Durable Object class", class);
-        }
-        let mut entries = all.entrypoints_of(place);
-        match entries.find(|name| !is(name, ExportKind::Entrypoint)) {
-            Some(entry) => missing("entrypoint", entry),
-            None => Ok(()),
-        }
     }
 
     /// Adds an actor; gives the number by which the isolate knows it, never 0.

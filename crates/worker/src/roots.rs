@@ -23,7 +23,7 @@ impl Shard {
         if let Some(actor) = self.namespaces().find(key, id) {
             return Ok(actor);
         }
-        let home = self.workers().home(key);
+        let home = self.workers().0.home(key);
         let worker = self.configured_worker(home.worker)?;
         let slot = self.root_slot(key, id);
         let identity = Identity {

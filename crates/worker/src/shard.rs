@@ -23,7 +23,7 @@ use crate::actor_id::ActorId;
 use crate::alarm_index::AlarmIndex;
 use crate::alarms::Alarms;
 use crate::clock::Clock;
-use crate::configured::Configured;
+use crate::configured::{Configured, Running};
 use crate::cron::{CronTrigger, Crons};
 use crate::error::Error;
 use crate::eviction::Evictions;
@@ -74,7 +74,7 @@ pub struct Shard {
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     databases: OpenDatabases,
     actors: Namespaces,
-    configured: RefCell<Vec<Option<Rc<Worker>>>>,
+    configured: Running,
     on_durable: Arc<dyn Fn(u64, Result<u64, storage::Error>) + Send + Sync>,
     next_number: Cell<u64>,
     is_stopping: Cell<bool>,
@@ -119,7 +119,7 @@ impl Shard {
             tokens: RefCell::default(),
             databases: OpenDatabases::default(),
             actors: Namespaces::default(),
-            configured: RefCell::default(),
+            configured: Running::default(),
             on_durable: Arc::new(move |token, commit| wake.post(Letter::Durable(token, commit))),
             next_number: Cell::new(1),
             is_stopping: Cell::new(false),
@@ -215,7 +215,7 @@ impl Shard {
     }
 
     /// Runs `f` while the shard counts as pumping, whatever becomes of `f`.
-    fn inside(self: &Rc<Self>, f: impl FnOnce(&Rc<Shard>)) {
+    pub(crate) fn inside(self: &Rc<Self>, f: impl FnOnce(&Rc<Shard>)) {
         struct Guard<'a>(&'a Cell<bool>);
         impl Drop for Guard<'_> {
             fn drop(&mut self) {
@@ -290,53 +290,13 @@ impl Shard {
         usize::try_from(hash % self.peers.len() as u64).unwrap_or(0)
     }
 
-    /// A configured worker of the process on this shard, by its place; the first is served.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn configured_worker(self: &Rc<Self>, place: usize) -> Result<Rc<Worker>, Error> {
-        if self.is_stopping.get() {
-            return Err(Error::OverloadShutdown);
-        }
-        if let Some(worker) = self.running_worker(place) {
-            return Ok(worker);
-        }
-        let code = self.config.workers.worker(place);
-        let worker = Worker::start(self, code.ok_or_else(|| Error::bug("no such worker"))?)?;
-        let mut configured = self.configured.borrow_mut();
-        configured.resize(self.config.workers.count(), None);
-        configured[place] = Some(Rc::clone(&worker));
-        Ok(worker)
+    /// The configured workers of the process, and those that run on this shard.
+    pub(crate) fn workers(&self) -> (&Configured, &Running) {
+        (&self.config.workers, &self.configured)
     }
 
-    /// A configured worker, if it runs.
-    pub(crate) fn running_worker(&self, place: usize) -> Option<Rc<Worker>> {
-        let running = self.configured.borrow().get(place).cloned().flatten();
-        running.filter(|worker| worker.is_alive())
-    }
-
-    /// Starts the configured workers before the first event needs them, and checks that they
-    /// export what is bound.
-    ///
-    /// # Errors
-    /// As [`configured_worker`](Self::configured_worker), and [`Error::AppNoHandler`] for an
-    /// export that is missing.
-    pub fn start_configured(self: &Rc<Self>) -> Result<(), Error> {
-        let mut started = Ok(());
-        self.inside(|shard| {
-            let places = 0..shard.config.workers.count();
-            started = places.into_iter().try_for_each(|place| {
-                let worker = shard.configured_worker(place)?;
-                worker.instance.check_exports(&shard.config.workers, place)
-            });
-        });
-        self.pump();
-        started
-    }
-
-    /// The configured workers of the process.
-    pub(crate) fn workers(&self) -> &Configured {
-        &self.config.workers
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
     }
 
     /// Where databases lie.

@@ -32,7 +32,9 @@ impl Worker {
         let loaded = {
             let mut entered = isolate.enter()?;
             entered.put(Rc::clone(&instance));
-            entered.load(Arc::clone(&code.bundle), &shard.wake_queue().waker(id))
+            let allowed = entered.allow_node(code.node);
+            let waker = shard.wake_queue().waker(id);
+            allowed.and_then(|()| entered.load(Arc::clone(&code.bundle), &waker))
         };
         let worker = Rc::new(Worker { instance, id, isolate: Some(isolate) });
         worker.instance.attach(&worker);

@@ -2,6 +2,7 @@
 //! Cloudflare, and which name what Beryl does not have. Environments are folded in first.
 
 use serde_json::Value;
+use worker::code::NodeCompat;
 
 use super::fields::Fields;
 use super::setting::{Content, Problem, Setting};
@@ -61,19 +62,21 @@ pub fn check(setting: &Setting, is_bundled: bool) -> Result<Fields<'_>, Problem>
     Fields::new(setting, "configuration", &all)
 }
 
-/// Checks the form of `compatibility_date` and `compatibility_flags`.
+/// What `compatibility_date` and `compatibility_flags` give of Node.js; a missing date is a
+/// current one.
 ///
 /// # Errors
 /// When they have another form.
-pub fn check_compatibility(fields: &Fields) -> Result<(), Problem> {
-    if let Some(date) = fields.text("compatibility_date")? {
-        let is_digit =
-            |at: usize, c: char| if at == 4 || at == 7 { c == '-' } else { c.is_ascii_digit() };
-        if date.len() != 10 || !date.char_indices().all(|(at, c)| is_digit(at, c)) {
-            return Err(fields.problem("compatibility_date", "must be like \"2026-04-01\""));
-        }
+pub fn node_compat(fields: &Fields) -> Result<NodeCompat, Problem> {
+    let date = fields.text("compatibility_date")?.unwrap_or("9999-12-31");
+    let fits = |(at, c): (usize, char)| match at {
+        4 | 7 => c == '-',
+        _ => c.is_ascii_digit(),
+    };
+    if date.len() != 10 || !date.char_indices().all(fits) {
+        return Err(fields.problem("compatibility_date", "must be like \"2026-04-01\""));
     }
-    fields.texts("compatibility_flags").map(drop)
+    Ok(NodeCompat::new(date, fields.texts("compatibility_flags")?))
 }
 
 /// `limits.cpu_ms`.

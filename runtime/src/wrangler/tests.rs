@@ -74,6 +74,7 @@ fn all_that_is_supported_is_understood() {
     assert_eq!(project.services[0].entrypoint, "");
     assert_eq!(project.services[1].props, Some(serde_json::json!({ "user": 1 })));
     assert_eq!(project.crons, [CronTrigger::parse("*/5 * * * *").unwrap()]);
+    assert_eq!(project.node, NodeCompat::All);
     assert_eq!((project.cpu_ms, project.main.as_str()), (Some(50), "index.js"));
 }
 

@@ -1,0 +1,83 @@
+// The modules of Node.js and the globals that come with them; nothing is loaded until it is used.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+import { atob, btoa } from "ext:beryl/base64.js";
+import { reportUncaught } from "ext:beryl/console.js";
+import { environment } from "ext:beryl/env.js";
+import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
+import {
+  clearInterval,
+  clearTimeout,
+  scheduler,
+  setInterval,
+  setTimeout,
+  wrapCallbacks,
+} from "ext:beryl/timers.js";
+import { URL } from "ext:beryl/url.js";
+import { URLSearchParams } from "ext:beryl/search_params.js";
+import { load } from "ext:beryl/web.js";
+
+const { ObjectDefineProperty } = primordials;
+
+// What the scripts in js/lazy/ need of the modules in the snapshot, which they cannot import.
+internals.nodeParts = {
+  __proto__: null,
+  TextDecoder,
+  TextEncoder,
+  URL,
+  URLSearchParams,
+  atob,
+  btoa,
+  clearInterval,
+  clearTimeout,
+  environment,
+  load,
+  reportUncaught,
+  scheduler,
+  setInterval,
+  setTimeout,
+  wrapCallbacks,
+};
+
+// "node:<name>" is made per isolate, when a worker imports it.
+internals.nodeModule = nodeModule;
+
+/** @param {string} name Without "node:". @returns {Record<string, any>} */
+function nodeModule(name) {
+  return core.loadExtScript("ext:beryl/node_modules.js").exportsOf(name);
+}
+
+/** Adds what `nodejs_compat` adds to globalThis; called before the worker's modules run. */
+export function installNodeGlobals() {
+  defineLazy("Buffer", () => nodeModule("buffer").Buffer);
+  defineLazy("process", () => nodeModule("process").default);
+  defineLazy("setImmediate", () => nodeModule("timers").setImmediate);
+  defineLazy("clearImmediate", () => nodeModule("timers").clearImmediate);
+  define("global", globalThis);
+}
+
+function define(name, value) {
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+function defineLazy(name, make) {
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    get() {
+      const value = make();
+      define(name, value);
+      return value;
+    },
+    set(value) {
+      define(name, value);
+    },
+    enumerable: false,
+    configurable: true,
+  });
+}

@@ -1,0 +1,1 @@
+(function(){const{core}=__bootstrap.internals.node;const{ERR_INTERNAL_ASSERTION}=core.loadExtScript("ext:deno_node/internal/errors.ts");function assert(value,message){if(!value){throw new ERR_INTERNAL_ASSERTION(message)}}function fail(message){throw new ERR_INTERNAL_ASSERTION(message)}assert.fail=fail;return assert})()

@@ -1,0 +1,1 @@
+(function(){const{internals,primordials}=__bootstrap.internals.node;const{Symbol}=primordials;const kHandle=Symbol("kHandle");const kKeyObject=Symbol("kKeyObject");internals.kKeyObject=kKeyObject;return{kHandle,kKeyObject}})()

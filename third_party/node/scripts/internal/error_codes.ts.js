@@ -1,0 +1,1 @@
+(function(){const codes={};return{codes}})()

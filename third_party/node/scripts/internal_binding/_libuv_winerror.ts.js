@@ -1,0 +1,1 @@
+(function(){const{core}=__bootstrap.internals.node;const{op_node_sys_to_uv_error}=core.ops;function uvTranslateSysError(sysErrno){return op_node_sys_to_uv_error(sysErrno)}return{uvTranslateSysError}})()

@@ -1,0 +1,1 @@
+(function(){const{core,primordials}=__bootstrap.internals.node;const{isWindows}=core.loadExtScript("ext:deno_node/_util/os.ts");const{SafeRegExp}=primordials;const SEP=isWindows?"\\":"/";const SEP_PATTERN=isWindows?new SafeRegExp("[\\\\/]+"):new SafeRegExp("/+");return{SEP,SEP_PATTERN}})()
