@@ -5,10 +5,10 @@ import { runAlarm } from "ext:beryl/alarms.js";
 import { actorHex, actorOf, constructActor, forgetActor } from "ext:beryl/actor.js";
 import { packResult, takeArrived, unpack } from "ext:beryl/capability.js";
 import { answered } from "ext:beryl/context.js";
-import { ExecutionContext, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { enter, entryOf, entrypoint, isStateless } from "ext:beryl/entry.js";
 import { environment } from "ext:beryl/env.js";
 import { forgetHolds, survey } from "ext:beryl/eviction.js";
-import { exportsOf, loopbacks, setExports } from "ext:beryl/exports.js";
+import { setExports } from "ext:beryl/exports.js";
 import { borrowed, forgetLent, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
 import { currentActor, forgetWaits, setCurrentEvent, settle } from "ext:beryl/pending.js";
@@ -25,8 +25,7 @@ import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
 const { ops } = core;
 const {
-  Error, FunctionPrototypeCall, ObjectPrototypeIsPrototypeOf, PromisePrototypeThen,
-  PromiseResolve, SymbolDispose,
+  Error, FunctionPrototypeCall, PromisePrototypeThen, PromiseResolve, SymbolDispose,
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
@@ -38,24 +37,13 @@ const TIMER = 4;
 const FORGET = 5;
 const INVOKE = 6;
 const RETURNED = 7;
-const ENTER = 14;
-const LEAVE = 15;
+const SOCKET = 8;
 const ALARM = 10;
 const WAKE_FACET = 11;
 const SURVEY = 12;
 const SCHEDULED = 13;
-const SOCKET = 8;
-
-/** A stateless event whose entrypoint has a name or props. */
-const NAMED = 0xffff_ffff;
-
-/** The entrypoint of a stateless event that has neither: `[export name, props]`. */
-const DEFAULT_ENTRY = ["default", undefined];
-
-/** @param {number} actor 0 or `NAMED` where there is none. */
-function isStateless(actor) {
-  return actor === 0 || actor === NAMED;
-}
+const ENTER = 14;
+const LEAVE = 15;
 
 /**
  * Takes one event.
@@ -157,15 +145,6 @@ function fetchStateless(event, actor, request) {
   return fetchEntrypoint(request, name, props);
 }
 
-/** The export a stateless event is for, with its props. */
-function entryOf(event, actor) {
-  if (actor !== NAMED) return DEFAULT_ENTRY;
-  const entry = ops.op_dispatch_entry(event);
-  if (entry[0] === "") entry[0] = "default";
-  if (entry[2] !== undefined) entry[1] = unpack(entry[2]);
-  return entry;
-}
-
 function fetchEntrypoint(request, name, props) {
   const { handler, ctx } = entrypoint(name, props);
   const { fetch } = handler;
@@ -175,28 +154,6 @@ function fetchEntrypoint(request, name, props) {
   return FunctionPrototypeCall(fetch, handler, request, environment(), ctx);
 }
 
-/** @returns {{handler: any, ctx: ExecutionContext}} */
-function entrypoint(name, props) {
-  const handler = exportsOf()[name];
-  const ctx = new ExecutionContext(loopbacks, props);
-  if (typeof handler === "function") {
-    if (!ObjectPrototypeIsPrototypeOf(WorkerEntrypoint.prototype, handler.prototype)) {
-      throw noEntrypoint(name);
-    }
-    return { handler: new handler(ctx, environment()), ctx };
-  }
-  if (typeof handler !== "object" || handler === null) throw noEntrypoint(name);
-  return { handler, ctx };
-}
-
-function noEntrypoint(name) {
-  return new Error(
-    name === "default"
-      ? "Worker has no default entrypoint."
-      : `Worker has no such entrypoint: ${name}`,
-  );
-}
-
 function fetchActor(actor, request) {
   const { instance } = actorOf(actor);
   const { fetch } = instance;
@@ -204,10 +161,6 @@ function fetchActor(actor, request) {
     throw new Error("Handler does not export a fetch() function.");
   }
   return FunctionPrototypeCall(fetch, instance, request);
-}
-
-function enter(event, actor) {
-  setCurrentEvent(event, isStateless(actor) ? 0 : actor);
 }
 
 function takeCall(event, actor) {

@@ -50,8 +50,9 @@ fn folders_of_objects_and_facets_are_exchanged_with_workerd() {
             beryl.stop();
             answer
         };
-        let (first, second): (&dyn Fn(&str) -> String, &dyn Fn(&str) -> String) =
-            if beryl_begins { (&on_beryl, &on_workerd) } else { (&on_workerd, &on_beryl) };
+        let sides: [&dyn Fn(&str) -> String; 2] = [&on_workerd, &on_beryl];
+        let first = sides[usize::from(beryl_begins)];
+        let second = sides[usize::from(!beryl_begins)];
         first("/write");
         let written = first("/write");
         assert!(written.contains("\"count\":2"), "{written}");

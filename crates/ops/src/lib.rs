@@ -215,6 +215,7 @@ deno_core::extension!(
         "context.js",
         "crypto.js",
         "dispatch.js",
+        "entry.js",
         "entrypoint.js",
         "env.js",
         "errors.js",

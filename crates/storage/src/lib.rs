@@ -23,6 +23,7 @@ pub mod transaction;
 pub mod value;
 
 mod bookmark;
+mod compile;
 mod connection;
 mod disk;
 mod history;
