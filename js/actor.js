@@ -1,6 +1,7 @@
 // DurableObject, its `ctx`, and the instances that live in this isolate.
 
 import { core, primordials } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { unpack } from "ext:beryl/capability.js";
 import { environment } from "ext:beryl/env.js";
@@ -67,7 +68,7 @@ export class DurableObjectState {
 
   get exports() {
     void this.#actor;
-    return loopbacks();
+    return hasFlag("enable_ctx_exports") ? loopbacks() : undefined;
   }
 
   /** @param {unknown} promise Its failure is logged. */

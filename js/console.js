@@ -5,11 +5,16 @@ import { currentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const {
+  ArrayPrototypePush,
   ErrorPrototype,
   FunctionPrototypeApply,
+  JSONParse,
+  JSONStringify,
   ObjectPrototypeIsPrototypeOf,
+  String,
   StringPrototypeEndsWith,
   StringPrototypeIncludes,
+  StringPrototypeIndexOf,
   StringPrototypeSlice,
   SymbolToStringTag,
 } = primordials;
@@ -73,7 +78,11 @@ export function reportUncaught(error) {
   write(`Uncaught ${describe(error)}`, ERROR);
 }
 
+let isTraced = null;
+
 function print(name, level, args) {
+  isTraced ??= ops.op_console_is_traced();
+  if (isTraced) trace(name, args);
   if (formatter === null || formatter.indentLevel === 0) {
     const text = plainText(args);
     if (text !== null) {
@@ -82,6 +91,35 @@ function print(name, level, args) {
     }
   }
   FunctionPrototypeApply(loadFormatter()[name], undefined, args);
+}
+
+/** Lets tail workers hear it: values that JSON has, and text of the others. */
+function trace(name, args) {
+  const message = [];
+  const errors = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (core.isNativeError(arg)) {
+      const text = `${arg.stack}`;
+      const frames = StringPrototypeIndexOf(text, "\n    at ");
+      const stack = frames < 0 ? "" : StringPrototypeSlice(text, frames + 1);
+      ArrayPrototypePush(errors, { name: `${arg.name}`, message: `${arg.message}`, stack });
+      ArrayPrototypePush(message, `${arg}`);
+    } else {
+      ArrayPrototypePush(message, plain(arg));
+    }
+  }
+  const errorText = errors.length === 0 ? "" : JSONStringify(errors);
+  ops.op_console_trace(currentEvent(), name, JSONStringify(message), errorText);
+}
+
+function plain(value) {
+  try {
+    const text = JSONStringify(value);
+    return text === undefined && value !== undefined ? String(value) : JSONParse(text ?? "null");
+  } catch {
+    return String(value);
+  }
 }
 
 /** @returns {string | null} null if the arguments need the formatter. */

@@ -1,6 +1,7 @@
 // WorkerEntrypoint and RpcTarget, and the context that stateless handlers get.
 
 import { core, primordials } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { holdEvent, releaseEvent } from "ext:beryl/context.js";
 import { holdUntil } from "ext:beryl/eviction.js";
@@ -32,7 +33,8 @@ export class ExecutionContext {
 
   /** The worker's own entrypoints and classes, as bindings. */
   get exports() {
-    return this.#exports();
+    const exports = this.#exports;
+    return hasFlag("enable_ctx_exports") ? exports() : undefined;
   }
 
   /** What the caller was given for us. */

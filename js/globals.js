@@ -3,6 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { atob, btoa } from "ext:beryl/base64.js";
 import { Body } from "ext:beryl/body.js";
+import { makeCloudflare } from "ext:beryl/compatibility.js";
 import { createConsole, reportUncaught } from "ext:beryl/console.js";
 import { createCrypto, Crypto, loadSubtle } from "ext:beryl/crypto.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
@@ -89,6 +90,7 @@ export function installGlobals() {
       defineLazy(name, () => load(script)[name]);
     }
   }
+  defineLazy("Cloudflare", makeCloudflare);
   for (let i = 0; i < MISSING.length; i++) define(MISSING[i], missingClass(MISSING[i]));
   define("TextDecoder", TextDecoder);
   define("TextEncoder", TextEncoder);

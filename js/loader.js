@@ -1,15 +1,26 @@
 // WorkerLoader and WorkerStub: code from a supervisor becomes a worker (workers.md section 1).
 
 import { core, primordials } from "ext:core/mod.js";
-import { cloneOf, cloneOfProps } from "ext:beryl/capability.js";
+import { cloneOf, cloneOfProps, stubHandle } from "ext:beryl/capability.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { unsupported } from "ext:beryl/errors.js";
 import { DurableObjectClass } from "ext:beryl/facets.js";
+import { limitsOf } from "ext:beryl/limits.js";
 import { makeStub } from "ext:beryl/stub.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { moduleList } from "ext:beryl/worker_code.js";
 
 const { ops } = core;
-const { ArrayIsArray, PromisePrototypeThen, PromiseResolve, String, TypeError } = primordials;
+const {
+  ArrayIsArray,
+  ArrayPrototypePush,
+  Error,
+  JSONStringify,
+  PromisePrototypeThen,
+  PromiseResolve,
+  String,
+  TypeError,
+} = primordials;
 
 const kInternal = Symbol("internal");
 
@@ -20,6 +31,11 @@ export class WorkerLoader {
    * @returns {WorkerStub}
    */
   get(name, getCode) {
+    if (arguments.length === 0) {
+      throw new TypeError(
+        "Failed to execute 'get' on 'WorkerLoader': parameter 1 is not of type 'string'.",
+      );
+    }
     if (typeof getCode !== "function") {
       throw new TypeError(
         "Failed to execute 'get' on 'WorkerLoader': parameter 2 is not of type 'function'.",
@@ -52,11 +68,12 @@ export class WorkerStub {
 
   /**
    * @param {string | null} [name]
-   * @param {{props?: object}} [options]
+   * @param {{props?: object, limits?: object}} [options]
    */
   getEntrypoint(name = undefined, options = undefined) {
+    const limits = JSONStringify(limitsOf(options?.limits, "EntrypointOptions"));
     const props = cloneOfProps(options);
-    const handle = ops.op_loader_entrypoint(this.#handle, exportName(name, ""), props);
+    const handle = ops.op_loader_entrypoint(this.#handle, exportName(name, ""), props, limits);
     return makeStub(() => handle);
   }
 
@@ -66,6 +83,7 @@ export class WorkerStub {
    * @returns {DurableObjectClass}
    */
   getDurableObjectClass(name = undefined, options = undefined) {
+    if (options?.limits) throw unsupported("getDurableObjectClass() with limits");
     return DurableObjectClass.loaded(this.#handle, exportName(name, "default"), options?.props);
   }
 }
@@ -110,19 +128,88 @@ function define(handle, name, code) {
   if (typeof code !== "object" || code === null) {
     throw new TypeError("The worker code must be an object with mainModule and modules.");
   }
-  if (code.compatibilityDate === undefined) {
-    throw new TypeError("Missing field 'compatibilityDate' on 'WorkerCode'.");
-  }
   if (code.mainModule === undefined) {
     throw new TypeError("Missing field 'mainModule' on 'WorkerCode'.");
   }
-  if (code.globalOutbound !== undefined && code.globalOutbound !== null) {
-    throw unsupported("globalOutbound other than null");
+  if (code.streamingTails !== undefined) refuseStreaming(code);
+  if (code.env !== undefined && (typeof code.env !== "object" || code.env === null)) {
+    throw wrongType("env", "Object");
   }
-  if ((code.tails?.length ?? 0) > 0) throw unsupported("tails");
-  if ((code.streamingTails?.length ?? 0) > 0) throw unsupported("streamingTails");
   const main = String(code.mainModule);
+  const kind = outboundKind(code.globalOutbound);
+  const given = JSONStringify({
+    name,
+    main,
+    date: String(code.compatibilityDate),
+    flags: flagList(code.compatibilityFlags),
+    outbound: kind,
+    experimental: mayExperiment(code.allowExperimental),
+    limits: limitsOf(code.limits, "WorkerCode"),
+  });
+  const wiring = [];
+  if (kind === "stub") ArrayPrototypePush(wiring, outboundOf(code.globalOutbound));
+  tailList(code.tails, wiring);
   const modules = moduleList(code.modules, main);
   const env = cloneOf(code.env ?? {});
-  ops.op_loader_define(handle, name, main, modules, env, compatibility(code));
+  ops.op_loader_define(handle, modules, env, given, wiring);
+}
+
+function outboundKind(outbound) {
+  if (outbound === undefined) return "inherit";
+  return outbound === null ? "none" : "stub";
+}
+
+function outboundOf(outbound) {
+  const native = stubHandle(outbound);
+  if (native === null) throw wrongType("globalOutbound", "Fetcher");
+  return ops.op_capability_of_stub(native);
+}
+
+/** Adds the capabilities of tail workers to a list. */
+function tailList(tails, list) {
+  if (tails === undefined) return list;
+  if (!ArrayIsArray(tails)) throw wrongType("tails", "Array");
+  for (let i = 0; i < tails.length; i++) {
+    const native = stubHandle(tails[i]);
+    if (native === null) {
+      throw new TypeError(
+        `Incorrect type for array element ${i}: the provided value is not of type 'Fetcher'.`,
+      );
+    }
+    ArrayPrototypePush(list, ops.op_capability_of_stub(native));
+  }
+  return list;
+}
+
+function refuseStreaming(code) {
+  if (tailList(code.streamingTails, []).length === 0) return;
+  if (mayExperiment(code.allowExperimental)) throw unsupported("streamingTails");
+  throw new Error(
+    "Streaming tail workers are experimental. You must pass the option 'allowExperimental: " +
+      "true' to the worker loader to use them",
+  );
+}
+
+function wrongType(field, type) {
+  return new TypeError(
+    `Incorrect type for the '${field}' field on 'WorkerCode': the provided value is not of type ` +
+      `'${type}'.`,
+  );
+}
+
+function flagList(flags) {
+  if (flags === undefined) return [];
+  if (!ArrayIsArray(flags)) throw wrongType("compatibilityFlags", "Array");
+  const list = [];
+  for (let i = 0; i < flags.length; i++) ArrayPrototypePush(list, String(flags[i]));
+  return list;
+}
+
+function mayExperiment(allow) {
+  if (!allow) return false;
+  if (hasFlag("experimental")) return true;
+  throw new Error(
+    "'allowExperimental' is only allowed when the calling worker has the 'experimental' compat " +
+      "flag set.",
+  );
 }

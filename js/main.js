@@ -1,6 +1,7 @@
 // The bootstrap: runs once, while the snapshot is made, and leaves only what workers may see.
 
 import { core, internals } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { reportUncaught } from "ext:beryl/console.js";
 import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
@@ -27,7 +28,7 @@ internals.workersModule = () => ({
   RpcTarget,
   ServiceStub: Fetcher,
   WorkerEntrypoint,
-  env: environment(),
+  env: hasFlag("disallow_importable_env") ? {} : environment(),
 });
 
 // What scripts that are loaded later need of the modules here.

@@ -7,7 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 const CHUNK = 1 << 20;
 const FACET = "app";
 const WRAPPER = "__beryl_host__.js";
-const DATE = "2026-01-01";
+const DATE = "2026-08-03";
 
 export class AppRunner extends DurableObject {
   #current = this.ctx.storage.kv.get("current");

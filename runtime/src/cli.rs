@@ -67,6 +67,12 @@ pub struct RunArgs {
     /// When scheduled() runs: five fields in UTC, Sunday being 1; can be given more than once
     #[arg(long = "cron", value_name = "PATTERN")]
     pub crons: Vec<String>,
+    /// The date whose behaviour the worker asks for; today's if not given
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub compatibility_date: Option<String>,
+    /// A behaviour to turn on or off besides; can be given more than once
+    #[arg(long = "compatibility-flag", value_name = "FLAG")]
+    pub compatibility_flags: Vec<String>,
     /// What both commands take.
     #[command(flatten)]
     pub common: ServerArgs,

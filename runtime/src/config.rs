@@ -11,6 +11,7 @@ use std::thread;
 use network::Egress;
 use storage::HistorySettings;
 use worker::code::Module;
+use worker::compatibility::{self, Compatibility, Experimental};
 use worker::cron::CronTrigger;
 use worker::limits::Limits;
 
@@ -82,6 +83,8 @@ pub struct Run {
     pub vars: BTreeMap<String, String>,
     /// When `scheduled()` runs.
     pub crons: Vec<CronTrigger>,
+    /// The behaviours it asks for.
+    pub compatibility: Compatibility,
 }
 
 /// A command line that cannot be carried out.
@@ -119,6 +122,12 @@ pub enum Error {
         cause: io::Error,
         /// What to do.
         mend: &'static str,
+    },
+    /// A compatibility date or flag is none.
+    #[error("--compatibility-date, --compatibility-flag: {problem}")]
+    ConfigCompatibility {
+        /// What is wrong.
+        problem: String,
     },
     /// A module's source cannot be used.
     #[error("script {}: {message}\n{frame}", path.display())]
@@ -252,7 +261,18 @@ fn script(args: &RunArgs, file: &Path) -> Result<Run, Error> {
     }
     let crons = crons(&args.crons)?;
     let (main, modules) = modules::read(file)?;
-    Ok(Run { main, modules, vars, crons })
+    let compatibility = compatibility(args)?;
+    Ok(Run { main, modules, vars, crons, compatibility })
+}
+
+fn compatibility(args: &RunArgs) -> Result<Compatibility, Error> {
+    let flags = args.compatibility_flags.as_slice();
+    if args.compatibility_date.is_none() && flags.is_empty() {
+        return Ok(Compatibility::newest());
+    }
+    let date = args.compatibility_date.clone().unwrap_or_else(compatibility::today);
+    Compatibility::new(&date, flags, Experimental::Allowed)
+        .map_err(|error| Error::ConfigCompatibility { problem: error.to_string() })
 }
 
 fn crons(typed: &[String]) -> Result<Vec<CronTrigger>, Error> {

@@ -123,7 +123,7 @@ fn worker(place: usize, all: &[Project], keys: &Keys) -> Result<WorkerCode, Fail
     let env = Env::Configured(Arc::new(bindings));
     let (bundle, node) = (Arc::new(bundle), project.node);
     let (outbound, name) = (Outbound::Internet, project.name.as_str().into());
-    Ok(WorkerCode { bundle, env, outbound, node, name })
+    Ok(WorkerCode { node, ..WorkerCode::new(bundle, env, outbound, name) })
 }
 
 /// Unique keys by binding.

@@ -367,10 +367,10 @@ fn script(run: &Run) -> Result<WorkerCode, Failure> {
     let bundle = check_bundle(run.main.clone(), run.modules.clone())?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let env = Env::Configured(Arc::new(Bindings::unconfigured(vars)));
-    // A script without configuration has what current compatibility dates give.
-    let (bundle, node) = (Arc::new(bundle), NodeCompat::All);
     let (outbound, name) = (Outbound::Internet, run.main.as_str().into());
-    Ok(WorkerCode { bundle, env, outbound, node, name })
+    let (compatibility, node) = (run.compatibility, run.compatibility.node());
+    let code = WorkerCode::new(Arc::new(bundle), env, outbound, name);
+    Ok(WorkerCode { compatibility, node, ..code })
 }
 
 fn app_runner() -> Result<WorkerCode, Failure> {
@@ -378,8 +378,8 @@ fn app_runner() -> Result<WorkerCode, Failure> {
     let modules = BTreeMap::from([(main.clone(), Module::Js(ops::APP_RUNNER.into()))]);
     let bundle = Arc::new(check_bundle(main, modules)?);
     let env = Env::Configured(Arc::new(Bindings::unconfigured(serde_json::Map::new())));
-    let (outbound, node) = (Outbound::Denied, NodeCompat::None);
-    Ok(WorkerCode { bundle, env, outbound, node, name: "app_runner".into() })
+    let code = WorkerCode::new(bundle, env, Outbound::Denied, "app_runner".into());
+    Ok(WorkerCode { node: NodeCompat::None, ..code })
 }
 
 /// What the open files of the process allow every shard: three for each actor, as many again for

@@ -106,7 +106,9 @@ impl From<Error> for Refusal {
             | Error::AppNoHandler(_)
             | Error::AppThrew(_)
             | Error::AppCpu { .. }
-            | Error::AppMemory => StatusCode::UNPROCESSABLE_ENTITY,
+            | Error::AppMemory
+            | Error::AppSubRequests { .. }
+            | Error::AppWall { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }

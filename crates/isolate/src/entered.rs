@@ -8,6 +8,7 @@
 use std::cell::RefMut;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 
@@ -109,6 +110,31 @@ impl<'a> Entered<'a> {
         outcome.map_err(Error::Bug)
     }
 
+    /// As [`dispatch`](Self::dispatch) with the CPU time that is left and the limit in
+    /// milliseconds that an excess is reported with; gives the CPU time that was spent.
+    pub fn dispatch_limited(
+        &mut self,
+        (kind, a, b): (u32, u32, u32),
+        limit: Option<(Duration, u32)>,
+    ) -> (Result<(), Error>, Duration) {
+        let watch = Arc::clone(&self.isolate.watch);
+        let before = watch.cpu().unwrap_or_default();
+        if let Some((left, limit_ms)) = limit {
+            watch.set_deadline(before + left, limit_ms);
+        }
+        let outcome = self.dispatch(kind, a, b);
+        watch.clear_deadline();
+        (outcome, watch.cpu().unwrap_or_default().saturating_sub(before))
+    }
+
+    /// Lowers the limit of the heap, to no less than what is in use.
+    pub fn limit_heap(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.isolate.heap_bytes_max.get());
+        self.isolate.heap_bytes_max.set(bytes);
+        self.runtime.remove_near_heap_limit_callback(bytes);
+        self.isolate.heap.watch(&mut self.runtime);
+    }
+
     /// Runs what the engine itself has to do: dynamic imports, finished compilations,
     /// finalizers. `Ready` means that nothing is left.
     ///
@@ -152,7 +178,7 @@ impl<'a> Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.isolate.heap.restore(&mut self.runtime, self.isolate.heap_bytes_max);
+        self.isolate.heap.restore(&mut self.runtime, self.isolate.heap_bytes_max.get());
         // SAFETY: entered by `new` of this guard, and every later guard is dropped already.
         unsafe { self.runtime.v8_isolate().exit() };
         self.isolate.watch.exit();

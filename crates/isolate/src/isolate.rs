@@ -29,7 +29,7 @@ pub struct Isolate {
     pub(crate) loader: Rc<BundleLoader>,
     pub(crate) watch: Arc<WatchSlot>,
     pub(crate) heap: HeapGuard,
-    pub(crate) heap_bytes_max: usize,
+    pub(crate) heap_bytes_max: Cell<usize>,
     condemned: Cell<Option<Condemned>>,
     _count: Count,
 }
@@ -97,7 +97,7 @@ impl Isolate {
             loader,
             watch: Arc::clone(watch),
             heap,
-            heap_bytes_max: engine.limits.heap_bytes_max,
+            heap_bytes_max: Cell::new(engine.limits.heap_bytes_max),
             condemned: Cell::new(None),
             _count: count,
         };

@@ -36,6 +36,11 @@ pub struct WatchSlot {
     interrupt: Arc<AtomicBool>,
     clock: libc::clockid_t,
     limit: Duration,
+    /// Nanoseconds on the clock at which what runs must end, before the limit of the turn; 0 for
+    /// none.
+    deadline: AtomicU64,
+    /// The limit behind the deadline, for the error.
+    deadline_ms: AtomicU64,
 }
 
 impl Watchdog {
@@ -87,6 +92,8 @@ impl WatchSlots {
             interrupt: Arc::default(),
             clock,
             limit: self.limit,
+            deadline: AtomicU64::new(0),
+            deadline_ms: AtomicU64::new(0),
         });
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
         Ok(slot)
@@ -125,12 +132,35 @@ impl WatchSlot {
         self.fired.load(Ordering::Acquire) == turn
     }
 
-    /// The CPU limit of one turn in milliseconds.
+    /// The CPU limit that was passed in milliseconds: that of the turn, unless what ran in it has
+    /// a lower one.
     pub(crate) fn limit_ms(&self) -> u64 {
-        u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX)
+        match self.deadline_ms.load(Ordering::Relaxed) {
+            0 => u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
+            limit_ms => limit_ms,
+        }
     }
 
-    fn cpu(&self) -> Option<Duration> {
+    /// What runs now must end before the clock shows `deadline`.
+    pub(crate) fn set_deadline(&self, deadline: Duration, limit_ms: u32) {
+        self.deadline_ms.store(limit_ms.into(), Ordering::Relaxed);
+        let nanos = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
+        self.deadline.store(nanos.max(1), Ordering::Release);
+    }
+
+    /// What runs next has the limit of the turn only.
+    pub(crate) fn clear_deadline(&self) {
+        self.deadline.store(0, Ordering::Release);
+        self.deadline_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn is_past_deadline(&self, cpu: Duration) -> bool {
+        let deadline = self.deadline.load(Ordering::Acquire);
+        deadline != 0 && cpu.as_nanos() >= u128::from(deadline)
+    }
+
+    /// The CPU time that the shard's thread has used.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is a valid place to write; a clock of an ended thread is an error code.
         let code = unsafe { libc::clock_gettime(self.clock, &raw mut time) };
@@ -155,14 +185,16 @@ impl Watch {
         let Some(cpu) = slot.cpu() else { return };
         if turn != self.turn {
             *self = Watch { turn, since: cpu };
-            return;
         }
-        if cpu.saturating_sub(self.since) < slot.limit {
+        let is_over = cpu.saturating_sub(self.since) >= slot.limit;
+        if !is_over && !slot.is_past_deadline(cpu) {
             return;
         }
         let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner);
         // The shard may have moved on while the clock was read; under the lock it cannot.
-        if let (Some(handle), true) = (&*current, slot.turn.load(Ordering::Acquire) == turn) {
+        let is_still_over = is_over || slot.is_past_deadline(cpu);
+        let is_same = slot.turn.load(Ordering::Acquire) == turn;
+        if let (Some(handle), true) = (&*current, is_same && is_still_over) {
             slot.fired.store(turn, Ordering::Release);
             slot.interrupt.store(true, Ordering::Relaxed);
             handle.terminate_execution();

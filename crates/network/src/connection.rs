@@ -195,7 +195,10 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Error::AppStart(start) => return response::start_failure(code, start),
-        Error::AppCpu { .. } | Error::AppMemory => StatusCode::SERVICE_UNAVAILABLE,
+        Error::AppCpu { .. }
+        | Error::AppMemory
+        | Error::AppSubRequests { .. }
+        | Error::AppWall { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::OverloadQueue
         | Error::OverloadIsolates { .. }
         | Error::OverloadActors { .. }
@@ -218,7 +221,15 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
 }
 
 /// The codes of errors that are answered with 503.
-const TRY_LATER: [&str; 5] = ["cpu_limit", "memory_limit", "overloaded", "reset", "shutting_down"];
+const TRY_LATER: [&str; 7] = [
+    "cpu_limit",
+    "memory_limit",
+    "overloaded",
+    "reset",
+    "shutting_down",
+    "subrequest_limit",
+    "wall_limit",
+];
 
 /// The start of HTTP/2's connection preface (RFC 9113 §3.4) that tells it from HTTP/1.
 const HTTP2_MARK: [u8; 4] = *b"PRI ";

@@ -26,6 +26,7 @@ pub fn op_bindings_service<'s>(
     let service = instance.code.env.bindings().and_then(|all| all.services.get(name));
     let service = service.ok_or_else(|| Error::bug("no such service binding"))?;
     let source = WorkerSource::Configured(Rc::clone(instance.shard()), service.worker);
-    let entry = Entry { name: service.entrypoint.clone(), props: Some(props.value()) };
+    let entry =
+        Entry { name: service.entrypoint.clone(), props: Some(props.value()), ..Entry::default() };
     Ok(stub::handle(scope, Rc::new(WorkerStub::new(source, entry))))
 }

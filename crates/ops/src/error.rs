@@ -89,6 +89,8 @@ impl JsErrorClass for JsError {
                 Error::AppNoHandler(_)
                 | Error::AppCpu { .. }
                 | Error::AppMemory
+                | Error::AppSubRequests { .. }
+                | Error::AppWall { .. }
                 | Error::OverloadQueue
                 | Error::OverloadIsolates { .. }
                 | Error::OverloadActors { .. }

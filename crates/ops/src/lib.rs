@@ -11,6 +11,7 @@ mod body;
 mod bookmarks;
 mod capability;
 mod clone_format;
+mod compatibility;
 mod console;
 mod crypto;
 mod dispatch;
@@ -82,6 +83,10 @@ deno_core::extension!(
         bookmarks::op_bookmarks_current,
         bookmarks::op_bookmarks_at,
         bookmarks::op_bookmarks_restore,
+        compatibility::op_compatibility_all,
+        compatibility::op_compatibility_has,
+        console::op_console_is_traced,
+        console::op_console_trace,
         console::op_console_write,
         crypto::op_crypto_random_values,
         crypto::op_crypto_random_uuid,
@@ -211,6 +216,7 @@ deno_core::extension!(
         "body.js",
         "bookmarks.js",
         "capability.js",
+        "compatibility.js",
         "console.js",
         "context.js",
         "crypto.js",
@@ -229,6 +235,7 @@ deno_core::extension!(
         "hibernation.js",
         "kv.js",
         "lent.js",
+        "limits.js",
         "loader.js",
         "main.js",
         "modules.js",
@@ -252,6 +259,7 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "stub.js",
+        "tail.js",
         "text_encoding.js",
         "thrown.js",
         "timers.js",

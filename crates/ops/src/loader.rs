@@ -6,17 +6,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
-use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
+use serde_json::Value;
+use worker::capability::Capability;
+use worker::code::{Env, Module, WorkerCode, WorkerLimits, check_bundle};
+use worker::compatibility::{Compatibility, Experimental};
 use worker::error::Error;
 use worker::event::Entry;
 use worker::limits::ENV_BYTES_MAX;
 use worker::loader::{Found, LoadedWorker, WorkerSource};
+use worker::meter::InvocationLimits;
 use worker::outbound::Outbound;
 use worker::stub::WorkerStub;
 use worker::typescript;
 
 use crate::body::bytes_to_v8;
-use crate::capability::SerializedHandle;
+use crate::capability::{CapabilityHandle, SerializedHandle};
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
 use crate::request::v8_text;
@@ -53,45 +57,40 @@ pub fn op_loader_find<'s>(
 }
 
 /// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `ts`, `cjs`, `text`,
-/// `json` (contents are strings), `data` and `wasm` (a `Uint8Array`).
+/// `json` (contents are strings), `data` and `wasm` (a `Uint8Array`). `given` is the rest as JSON:
+/// `name`, `main`, `date`, `flags`, `experimental`, `limits`, and `outbound` (`inherit`, `none`,
+/// `stub`). `wiring` are capabilities: where `fetch()` goes, if to a stub, then the tails.
 #[op2(nofast)]
 pub fn op_loader_define(
     scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
     #[cppgc] handle: &LoadedHandle,
-    #[string] name: String,
-    #[string] main_module: String,
     modules: v8::Local<'_, v8::Array>,
     #[cppgc] env: &SerializedHandle,
-    #[string] compatibility: &str,
+    #[string] given: String,
+    wiring: v8::Local<'_, v8::Array>,
 ) -> Result<(), JsError> {
-    let mut bundle = BTreeMap::new();
-    for at in (0..modules.length()).step_by(3) {
-        let name = text(scope, modules, at)?;
-        let kind = text(scope, modules, at + 1)?;
-        let module = match kind.as_str() {
-            "data" => Module::Data(data(scope, modules, at + 2)?.into()),
-            "wasm" => Module::Wasm(data(scope, modules, at + 2)?.into()),
-            _ => {
-                let source = text(scope, modules, at + 2)?;
-                match kind.as_str() {
-                    "cjs" => Module::Cjs(source.into()),
-                    "text" => Module::Text(source.into()),
-                    "json" => Module::Json(source.into()),
-                    "ts" => match typescript::strip(&name, &source) {
-                        Ok(stripped) => Module::Js(stripped.into()),
-                        // As other errors of a module's source: at the first use (WL-3).
-                        Err(error) => {
-                            handle.worker.fail(error);
-                            return Ok(());
-                        }
-                    },
-                    _ => Module::Js(source.into()),
-                }
-            }
-        };
-        bundle.insert(name, module);
-    }
-    let bundle = Arc::new(check_bundle(main_module, bundle)?);
+    let given = settings(&given)?;
+    let compatibility = compatibility(&given)?;
+    let limits = worker_limits(&given["limits"]);
+    let mut tails = capabilities(scope, wiring)?;
+    let outbound = match given["outbound"].as_str() {
+        Some("inherit") => instance(state).code.outbound.clone(),
+        Some("stub") if !tails.is_empty() => Outbound::Stub(tails.remove(0)),
+        _ => Outbound::Denied,
+    };
+    let given_text = |field: &str| given[field].as_str().unwrap_or_default().to_owned();
+    let (name, main_module) = (given_text("name"), given_text("main"));
+    let modules = match modules_of(scope, modules) {
+        Ok(modules) => modules,
+        // As other errors of a module's source: at the first use (WL-3).
+        Err(JsError::Worker(error @ Error::AppStart(_))) => {
+            handle.worker.fail(error);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let bundle = Arc::new(check_bundle(main_module, modules)?);
     let env = env.value();
     let bytes = env.bytes.len();
     if bytes > ENV_BYTES_MAX {
@@ -101,15 +100,83 @@ pub fn op_loader_define(
         );
         return Err(Error::app_code("Error", message).into());
     }
-    let mut parts = compatibility.split(',');
     handle.worker.define(WorkerCode {
         bundle,
         env: Env::Given(env),
-        outbound: Outbound::Denied,
-        node: NodeCompat::new(parts.next().unwrap_or_default(), parts),
+        outbound,
+        node: compatibility.node(),
+        compatibility,
+        limits,
+        tails: tails.into(),
         name: name.into(),
     });
     Ok(())
+}
+
+fn modules_of(
+    scope: &mut v8::PinScope<'_, '_>,
+    list: v8::Local<'_, v8::Array>,
+) -> Result<BTreeMap<String, Module>, JsError> {
+    let mut modules = BTreeMap::new();
+    for at in (0..list.length()).step_by(3) {
+        let name = text(scope, list, at)?;
+        let kind = text(scope, list, at + 1)?;
+        let module = match kind.as_str() {
+            "data" => Module::Data(data(scope, list, at + 2)?.into()),
+            "wasm" => Module::Wasm(data(scope, list, at + 2)?.into()),
+            _ => {
+                let source = text(scope, list, at + 2)?;
+                match kind.as_str() {
+                    "cjs" => Module::Cjs(source.into()),
+                    "text" => Module::Text(source.into()),
+                    "json" => Module::Json(source.into()),
+                    "ts" => Module::Js(typescript::strip(&name, &source)?.into()),
+                    _ => Module::Js(source.into()),
+                }
+            }
+        };
+        modules.insert(name, module);
+    }
+    Ok(modules)
+}
+
+fn capabilities(
+    scope: &mut v8::PinScope<'_, '_>,
+    list: v8::Local<'_, v8::Array>,
+) -> Result<Vec<Capability>, JsError> {
+    let items = (0..list.length()).map(|index| {
+        let handle = list
+            .get_index(scope, index)
+            .and_then(|value| cppgc::try_unwrap_cppgc_object::<CapabilityHandle>(scope, value));
+        let handle = handle.ok_or_else(|| Error::bug(format!("capability {index}")))?;
+        handle.take()
+    });
+    items.collect()
+}
+
+fn settings(text: &str) -> Result<Value, JsError> {
+    let settings = serde_json::from_str(text);
+    settings.map_err(|error| Error::bug(format!("settings of a worker: {error}")).into())
+}
+
+fn compatibility(given: &Value) -> Result<Compatibility, Error> {
+    let flags = given["flags"].as_array().into_iter().flatten();
+    let flags: Vec<String> = flags.filter_map(Value::as_str).map(str::to_owned).collect();
+    let experimental = match given["experimental"] == true {
+        true => Experimental::Allowed,
+        false => Experimental::Refused,
+    };
+    Compatibility::new(given["date"].as_str().unwrap_or_default(), &flags, experimental)
+}
+
+fn worker_limits(limits: &Value) -> WorkerLimits {
+    let number = |name: &str| limits[name].as_u64().and_then(|n| u32::try_from(n).ok());
+    let invocation = InvocationLimits {
+        cpu_ms: number("cpuMs"),
+        sub_requests: number("subRequests"),
+        wall_ms: number("wallMs"),
+    };
+    WorkerLimits { invocation, memory_mb: number("memoryMb") }
 }
 
 /// The callback that should give the code threw.
@@ -129,10 +196,12 @@ pub fn op_loader_entrypoint<'s>(
     #[cppgc] handle: &LoadedHandle,
     #[string] name: String,
     #[cppgc] props: Option<&SerializedHandle>,
-) -> v8::Local<'s, v8::Object> {
+    #[string] limits: String,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
     let props = props.map(SerializedHandle::value);
+    let limits = worker_limits(&settings(&limits)?).invocation;
     let source = WorkerSource::Loaded(Rc::clone(&handle.worker));
-    stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
+    Ok(stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props, limits }))))
 }
 
 /// What the worker's `env` is made from: a packed value for a dynamic worker, else a JSON text

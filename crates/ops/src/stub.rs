@@ -73,7 +73,7 @@ pub fn op_stub_own<'s>(
 ) -> v8::Local<'s, v8::Object> {
     let source = instance(state).source();
     let props = props.map(SerializedHandle::value);
-    handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props })))
+    handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props, ..Entry::default() })))
 }
 
 /// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property.

@@ -371,6 +371,8 @@ fn outcome_of(error: &Error) -> Outcome {
         | Error::AppCode(_)
         | Error::AppCpu { .. }
         | Error::AppMemory
+        | Error::AppSubRequests { .. }
+        | Error::AppWall { .. }
         | Error::BrokenReset(_) => Outcome::FailedCounted,
         // The class may be back after the next start.
         Error::AppStart(_) | Error::AppNoHandler(_) => Outcome::Parked,

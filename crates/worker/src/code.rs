@@ -8,9 +8,12 @@ pub use isolate::{Module, NodeCompat, TYPESCRIPT_ENDINGS, is_typescript};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::Bindings;
+use crate::capability::Capability;
+use crate::compatibility::Compatibility;
 use crate::entrypoint::Serialized;
 use crate::error::Error;
 use crate::limits::CODE_BYTES_MAX;
+use crate::meter::InvocationLimits;
 use crate::outbound::Outbound;
 
 /// What a worker is made of; shared by all isolates that run it.
@@ -24,8 +27,40 @@ pub struct WorkerCode {
     pub outbound: Outbound,
     /// What it may use of Node.js.
     pub node: NodeCompat,
+    /// The behaviours it asks for.
+    pub compatibility: Compatibility,
+    /// What it may use.
+    pub limits: WorkerLimits,
+    /// Who hears of its events.
+    pub tails: Arc<[Capability]>,
     /// A name for logs, e.g. `counter@3` for version 3 of the app `counter`.
     pub name: Arc<str>,
+}
+
+impl WorkerCode {
+    /// A configured worker: with today's behaviour, without limits of its own and tails.
+    #[must_use]
+    pub fn new(bundle: Arc<Bundle>, env: Env, outbound: Outbound, name: Arc<str>) -> WorkerCode {
+        WorkerCode {
+            bundle,
+            env,
+            outbound,
+            node: Compatibility::newest().node(),
+            compatibility: Compatibility::newest(),
+            limits: WorkerLimits::default(),
+            tails: Arc::default(),
+            name,
+        }
+    }
+}
+
+/// What a dynamic worker may use, as its supervisor says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WorkerLimits {
+    /// Each of its events.
+    pub invocation: InvocationLimits,
+    /// Its JavaScript heap, in MiB; at most what every worker may have.
+    pub memory_mb: Option<u32>,
 }
 
 /// Where a worker's `env` comes from.

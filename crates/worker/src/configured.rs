@@ -180,8 +180,8 @@ mod tests {
         let modules = BTreeMap::from([("a.js".to_owned(), Module::Js("".into()))]);
         let bundle = Arc::new(check_bundle("a.js".into(), modules).unwrap());
         let env = Env::Configured(Arc::new(bindings));
-        let (outbound, node) = (Outbound::Denied, NodeCompat::None);
-        WorkerCode { bundle, env, outbound, node, name: "a".into() }
+        let code = WorkerCode::new(bundle, env, Outbound::Denied, "a".into());
+        WorkerCode { node: NodeCompat::None, ..code }
     }
 
     #[test]

@@ -34,6 +34,18 @@ pub enum Error {
     /// The isolate reached its heap limit and is gone.
     #[error("Worker has exceeded memory limit.")]
     AppMemory,
+    /// An event made more requests and calls than it may.
+    #[error("Too many subrequests by single Worker invocation (limit {limit}).")]
+    AppSubRequests {
+        /// The limit.
+        limit: u32,
+    },
+    /// An event took longer to its answer than it may.
+    #[error("Worker exceeded its wall time limit of {limit_ms} ms.")]
+    AppWall {
+        /// The limit, in milliseconds.
+        limit_ms: u32,
+    },
     /// Too many events wait for the same actor or worker; try again later.
     #[error("Durable Object is overloaded. Too many requests queued.")]
     OverloadQueue,
@@ -110,6 +122,8 @@ impl Error {
             | Error::AppCode(_)
             | Error::AppStart(_)
             | Error::AppNoHandler(_)
+            | Error::AppSubRequests { .. }
+            | Error::AppWall { .. }
             | Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }
@@ -132,6 +146,8 @@ impl Error {
             Error::AppNoHandler(_) => "no_handler",
             Error::AppCpu { .. } => "cpu_limit",
             Error::AppMemory => "memory_limit",
+            Error::AppSubRequests { .. } => "subrequest_limit",
+            Error::AppWall { .. } => "wall_limit",
             Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. } => "overloaded",
@@ -212,5 +228,7 @@ const CODES: &[&str] = &[
     "startup",
     "storage",
     "storage_full",
+    "subrequest_limit",
     "syntax",
+    "wall_limit",
 ];

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::input_gate::SectionId;
 use crate::link::{Frame, LinkWriter};
 use crate::message::{Request, Response};
+use crate::meter::InvocationLimits;
 use crate::socket::SocketEvent;
 
 /// One event that an isolate has or will have.
@@ -31,6 +32,8 @@ pub struct Entry {
     pub name: String,
     /// `ctx.props`, as the supervisor passed them.
     pub props: Option<Serialized>,
+    /// Limits of its events besides those of the worker.
+    pub limits: InvocationLimits,
 }
 
 impl Entry {
@@ -196,6 +199,28 @@ impl Context {
 }
 
 impl Delivery {
+    /// The event that begins with it.
+    #[must_use]
+    pub fn event(self) -> Option<u32> {
+        match self {
+            Delivery::Fetch(event, _)
+            | Delivery::Call(event, _)
+            | Delivery::Invoke(event, _)
+            | Delivery::Construct(event, _)
+            | Delivery::Alarm(event, _)
+            | Delivery::WakeFacet(event, _)
+            | Delivery::Scheduled(event, _)
+            | Delivery::Socket(event, _) => Some(event),
+            Delivery::Settle(..)
+            | Delivery::Timer(_)
+            | Delivery::Forget(_)
+            | Delivery::Returned(_)
+            | Delivery::Survey
+            | Delivery::Enter(..)
+            | Delivery::Leave(..) => None,
+        }
+    }
+
     /// The three numbers handed to the dispatch function.
     #[must_use]
     pub fn numbers(self) -> (u32, u32, u32) {

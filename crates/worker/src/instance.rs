@@ -24,7 +24,9 @@ use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing, Settled
 use crate::event_table::EventTable;
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
+pub use crate::log::LogLevel;
 use crate::message::{Request, RequestId, Response};
+use crate::meter::Meters;
 use crate::shard::Shard;
 use crate::socket_table::SocketTable;
 use crate::worker::Worker;
@@ -50,6 +52,7 @@ pub struct Instance {
     timers: RefCell<HashMap<u32, AbortHandle>>,
     loader: OnceCell<Rc<LoaderNamespace>>,
     pub(crate) outbound: OnceCell<Rc<dyn Entrypoint>>,
+    pub(crate) meters: Meters,
     /// The sockets that listeners in this isolate hear.
     pub(crate) sockets: SocketTable,
     scheduled: Cell<bool>,
@@ -88,22 +91,10 @@ pub enum ExportKind {
     Entrypoint,
 }
 
-/// How loud a line of a worker's log is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// `console.debug`.
-    Debug,
-    /// `console.log`, `console.info`.
-    Info,
-    /// `console.warn`.
-    Warn,
-    /// `console.error`, and what nobody caught.
-    Error,
-}
-
 impl Instance {
     pub(crate) fn new(code: WorkerCode, shard: Rc<Shard>) -> Instance {
         Instance {
+            meters: Meters::new(&shard, &code.tails),
             code,
             shard,
             worker: OnceCell::new(),
@@ -285,6 +276,7 @@ impl Instance {
 
     /// Settles a `fetch` event.
     pub fn answer(&self, event: u32, answer: Result<Response, Error>) {
+        self.meters.answered(event, answer.as_ref().err(), answer.as_ref().ok());
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) = event else { return };
         let answer = answer.and_then(|response| response.fit_for(request.as_ref()));
@@ -293,6 +285,7 @@ impl Instance {
 
     /// Settles an RPC event.
     pub fn answer_call(&self, event: u32, answer: Result<Serialized, Error>) {
+        self.meters.answered(event, answer.as_ref().err(), None);
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Call(_, way), .. }) = event else { return };
         leave(actor, Outgoing::Returned(way, answer));
@@ -300,6 +293,7 @@ impl Instance {
 
     /// Settles whatever kind of event this is with an error.
     pub fn fail(&self, event: u32, error: Error) {
+        self.meters.answered(event, Some(&error), None);
         let event = self.events.borrow_mut().remove(event);
         match event {
             Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) => {
@@ -332,6 +326,7 @@ impl Instance {
         slot: u32,
         future: impl Future<Output = Result<Payload, Error>> + 'static,
     ) {
+        self.meters.note_slot(slot);
         let instance = Rc::downgrade(self);
         let context = self.current();
         self.deferred.set(self.deferred.get() + 1);
@@ -384,6 +379,7 @@ impl Instance {
         if self.timers.borrow().len() >= TIMERS_MAX {
             return self.log(0, LogLevel::Error, format!("more than {TIMERS_MAX} timers"));
         }
+        self.meters.note_timer(timer);
         let instance = Rc::downgrade(self);
         let context = self.current();
         let delay = Duration::from_millis(delay_ms.min(TIMER_MS_MAX));
@@ -399,6 +395,7 @@ impl Instance {
 
     /// Stops a timer; one that fired or never was is no error.
     pub fn timer_stop(&self, timer: u32) {
+        self.meters.drop_timer(timer);
         if let Some(task) = self.timers.borrow_mut().remove(&timer) {
             task.abort();
         }

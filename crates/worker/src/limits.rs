@@ -18,6 +18,9 @@ pub const ENV_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the arguments or the result of one RPC call (RPC-10).
 pub const RPC_BYTES_MAX: usize = 32 << 20;
 
+/// Bytes of log entries in one trace for tail workers: what Cloudflare keeps of a request's logs.
+pub const TRACE_LOG_BYTES_MAX: usize = 256 << 10;
+
 /// Bytes of one TypeScript module. Its types are taken out on the shard, a few megabytes a second.
 pub const TYPESCRIPT_BYTES_MAX: usize = 4 << 20;
 

@@ -33,7 +33,7 @@ enum State {
     /// The callback that gives the code runs.
     Pending(Vec<Waiting>),
     /// The code is known; the isolate is made when it is needed and kept while it lives.
-    Defined(WorkerCode, Option<Rc<Worker>>),
+    Defined(Box<WorkerCode>, Option<Rc<Worker>>),
     Failed(Error),
 }
 
@@ -97,7 +97,7 @@ impl LoadedWorker {
 
     /// The code is known.
     pub fn define(self: &Rc<Self>, code: WorkerCode) {
-        let state = self.state.replace(State::Defined(code, None));
+        let state = self.state.replace(State::Defined(Box::new(code), None));
         if let State::Pending(waiting) = state {
             for waiter in waiting {
                 self.with_worker(waiter);
@@ -171,7 +171,7 @@ impl LoadedWorker {
             }
             State::Pending(_) => Err(Error::OverloadQueue),
             State::Failed(error) => Err(error.clone()),
-            State::Defined(code, _) => Ok(code.clone()),
+            State::Defined(code, _) => Ok((**code).clone()),
         };
         match code {
             Ok(code) => self.start(code, f),
@@ -202,7 +202,7 @@ impl LoadedWorker {
             match &started {
                 Ok(worker) => {
                     worker.instance.is_of(&this);
-                    let defined = State::Defined(code, Some(Rc::clone(worker)));
+                    let defined = State::Defined(Box::new(code), Some(Rc::clone(worker)));
                     drop(this.state.replace(defined));
                     shard.loaded().add(&this);
                     shard.sweep_later();

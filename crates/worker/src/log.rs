@@ -1,6 +1,19 @@
 //! Lines of a worker's log, on their way to the operator.
 
-use crate::instance::{Instance, LogLevel};
+use crate::instance::Instance;
+
+/// How loud a line of a worker's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `console.debug`.
+    Debug,
+    /// `console.log`, `console.info`.
+    Info,
+    /// `console.warn`.
+    Warn,
+    /// `console.error`, and what nobody caught.
+    Error,
+}
 
 impl Instance {
     /// Writes a line of the worker's log, with the app, its version and the request it

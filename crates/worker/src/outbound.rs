@@ -3,18 +3,21 @@
 
 use std::rc::Rc;
 
+use crate::capability::{Arrived, Capability};
 use crate::entrypoint::Entrypoint;
 use crate::error::{Error, Thrown};
 use crate::instance::Instance;
 
 /// What the global `fetch()` of a worker reaches (WL-32).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Outbound {
     /// Nothing: every use throws.
     #[default]
     Denied,
     /// The internet, as far as the operator's rules for it go.
     Internet,
+    /// The `fetch` handler of an entrypoint or Durable Object.
+    Stub(Capability),
 }
 
 /// Opens ways to the internet; implemented where sockets are.
@@ -30,10 +33,16 @@ impl Instance {
     /// # Errors
     /// What every use of it fails with.
     pub fn outbound(&self) -> Result<Rc<dyn Entrypoint>, Error> {
-        match self.code.outbound {
+        match &self.code.outbound {
             Outbound::Denied => Err(denied()),
             Outbound::Internet => {
                 Ok(Rc::clone(self.outbound.get_or_init(|| self.shard().internet().open())))
+            }
+            Outbound::Stub(capability) => {
+                let Arrived::Entrypoint(entrypoint) = capability.arrive(self.shard()) else {
+                    return Err(denied());
+                };
+                Ok(Rc::clone(self.outbound.get_or_init(|| entrypoint)))
             }
         }
     }

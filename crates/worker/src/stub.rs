@@ -269,6 +269,9 @@ fn send<T: 'static>(
     start: impl FnOnce() -> Reply<T> + 'static,
     payload: fn(T) -> Payload,
 ) {
+    if let Err(error) = instance.meters.count_sub_request() {
+        return instance.defer(slot, async move { Err(error) });
+    }
     let durable = instance.writes_durable();
     let order = Rc::clone(&instance.leaving);
     if durable.is_none() && order.try_lock().is_ok() {

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use isolate::Isolate;
+use isolate::{Entered, Isolate};
 
 use crate::code::WorkerCode;
 use crate::error::Error;
+use crate::event::Delivery;
 use crate::instance::Instance;
 use crate::limits::DELIVERIES_PER_TURN_MAX;
 use crate::shard::Shard;
@@ -32,6 +33,9 @@ impl Worker {
         let loaded = {
             let mut entered = isolate.enter()?;
             entered.put(Rc::clone(&instance));
+            if let Some(mb) = code.limits.memory_mb {
+                entered.limit_heap((mb as usize) << 20);
+            }
             let allowed = entered.allow_node(code.node);
             let waker = shard.wake_queue().waker(id);
             allowed.and_then(|()| entered.load(Arc::clone(&code.bundle), &waker))
@@ -60,13 +64,25 @@ impl Worker {
         let outcome = isolate.enter().and_then(|mut entered| {
             for _ in 0..DELIVERIES_PER_TURN_MAX {
                 let Some(delivery) = self.instance.next_delivery() else { return Ok(()) };
-                let (kind, a, b) = delivery.numbers();
-                entered.dispatch(kind, a, b)?;
+                self.deliver(&mut entered, delivery)?;
             }
             self.instance.reschedule();
             Ok(())
         });
         self.after(isolate, outcome);
+    }
+
+    fn deliver(&self, entered: &mut Entered<'_>, delivery: Delivery) -> Result<(), isolate::Error> {
+        let (kind, a, b) = delivery.numbers();
+        let meters = &self.instance.meters;
+        let Some(event) = meters.event(delivery) else { return entered.dispatch(kind, a, b) };
+        let (outcome, spent) = entered.dispatch_limited((kind, a, b), meters.enter(event));
+        let allowed = meters.leave(event, spent);
+        outcome?;
+        if let Err(error) = allowed {
+            self.instance.fail(event, error);
+        }
+        Ok(())
     }
 
     /// Lets the engine do what it has to do.
@@ -98,6 +114,7 @@ impl Worker {
         for actor in self.instance.actors() {
             actor.break_with(error);
         }
+        self.instance.meters.end_all(error);
         self.instance.fail_events(error, |_| true);
         self.instance.stop();
     }

@@ -67,6 +67,8 @@ fn wrong_values_name_their_flag_and_what_would_be_right() {
     refused("serve --data DIR/worker.js", "data directory", "--data");
     refused("run DIR/none.js --data DIR", "none.js", "readable");
     refused("run DIR --data DIR", "script", "readable");
+    refused("run DIR/worker.js --data DIR --compatibility-flag x", "flag", "No such");
+    refused("run DIR/worker.js --data DIR --compatibility-date x", "date", "Invalid");
     refused("run DIR/worker.js --data DIR --var A", "--var", "KEY=VALUE");
     refused("run DIR/worker.js --data DIR --var =1", "--var", "letters");
     refused("run DIR/worker.js --data DIR --var A-B=1", "--var", "letters");

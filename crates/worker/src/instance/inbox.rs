@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::{Context, Delivery, Event, EventKind};
 use crate::event_table::EVENTS_MAX;
 use crate::input_gate::SectionId;
+use crate::meter;
 
 /// How a turn changed an actor's input gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) enum GateChange {
 
 impl Instance {
     /// Queues an event for the isolate.
-    pub(crate) fn deliver(&self, event: Event) {
+    pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
         if self.events.borrow().len() >= self.shard.limits().queued_events_max.min(EVENTS_MAX) {
             return event.fail(Error::OverloadQueue);
         }
@@ -49,7 +50,12 @@ impl Instance {
             EventKind::Scheduled(..) => Delivery::Scheduled,
             EventKind::Socket(_) => Delivery::Socket,
         };
+        let limits = self.code.limits.invocation.and(event.entry.limits);
+        let trace = self.meters.trace(&event);
         let number = self.events.borrow_mut().insert(event);
+        if !limits.is_empty() || trace.is_some() {
+            meter::begin(self, number, limits, trace);
+        }
         self.queue(delivery(number, actor), context);
     }
 

@@ -1,0 +1,16 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .mainWorker)],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const mainWorker :Workerd.Worker = (
+  modules = [
+    (name = "worker.js", esModule = embed "worker.js"),
+    (name = "hono_app.txt", text = embed "hono_app.txt"),
+    (name = "bundled.json", json = embed "bundled.json"),
+  ],
+  compatibilityDate = "2026-04-01",
+  bindings = [(name = "LOADER", workerLoader = ())],
+);
