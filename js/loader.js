@@ -113,17 +113,6 @@ function giveCode(handle, name, getCode) {
   }, fail);
 }
 
-/** @returns {string} The compatibility date and flags, separated by commas. */
-function compatibility({ compatibilityDate, compatibilityFlags }) {
-  const flags = compatibilityFlags ?? [];
-  if (!ArrayIsArray(flags)) {
-    throw new TypeError("Field 'compatibilityFlags' on 'WorkerCode' must be an array of strings.");
-  }
-  let text = String(compatibilityDate);
-  for (let i = 0; i < flags.length; i++) text += `,${flags[i]}`;
-  return text;
-}
-
 function define(handle, name, code) {
   if (typeof code !== "object" || code === null) {
     throw new TypeError("The worker code must be an object with mainModule and modules.");

@@ -50,6 +50,7 @@ fn clients_wait_while_there_is_no_worker_process() {
     let worker = server.worker_process();
     // Stopped, it takes no connection; those who come meanwhile are the next one's.
     signal_process(worker, "STOP");
+    wait_for("the worker process to stand still", || Some(()).filter(|()| stands_still(worker)));
     let port = server.port;
     let waiting: Vec<_> = (0..8).map(|_| thread::spawn(move || ask(port))).collect();
     let queued = || Some(()).filter(|()| queue_length(port) == 8);
@@ -78,6 +79,15 @@ fn count(server: &Server) -> Option<u64> {
 fn ask(port: u16) -> u64 {
     let answer = server::client::send(port, &Ask::get("/").host("counter.localhost")).unwrap();
     answer.text().parse().unwrap()
+}
+
+/// True once the signal has reached all threads.
+fn stands_still(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap()).all(
+        // After the name, which is in parentheses.
+        |stat| stat.rsplit(") ").next().is_some_and(|fields| fields.starts_with('T')),
+    )
 }
 
 /// Connections of this port that nobody has accepted yet, from the kernel's table of sockets.
