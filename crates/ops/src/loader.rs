@@ -8,7 +8,7 @@ use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use serde_json::Value;
 use worker::capability::Capability;
-use worker::code::{Env, Module, WorkerCode, WorkerLimits, check_bundle};
+use worker::code::{Env, Module, NodeCompat, WorkerCode, WorkerLimits, check_bundle};
 use worker::compatibility::{Compatibility, Experimental};
 use worker::error::Error;
 use worker::event::Entry;
@@ -104,7 +104,7 @@ pub fn op_loader_define(
         bundle,
         env: Env::Given(env),
         outbound,
-        node: compatibility.node(),
+        node: node_of(&given),
         compatibility,
         limits,
         tails: tails.into(),
@@ -167,6 +167,11 @@ fn compatibility(given: &Value) -> Result<Compatibility, Error> {
         false => Experimental::Refused,
     };
     Compatibility::new(given["date"].as_str().unwrap_or_default(), &flags, experimental)
+}
+
+fn node_of(given: &Value) -> NodeCompat {
+    let flags = given["flags"].as_array().into_iter().flatten();
+    NodeCompat::new(given["date"].as_str().unwrap_or_default(), flags.filter_map(Value::as_str))
 }
 
 fn worker_limits(limits: &Value) -> WorkerLimits {
