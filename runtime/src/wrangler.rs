@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use worker::code::{Module, NodeCompat};
+use worker::code::{Module, NodeCompat, is_typescript};
 use worker::cron::CronTrigger;
 
 use self::fields::Fields;
@@ -327,16 +327,31 @@ fn code(
         let problem = format!("there is no file {}", main.display());
         return Err(fields.problem("main", &problem));
     }
+    if main.to_str().is_some_and(is_typescript) {
+        return typescript(&main, fields);
+    }
     let rules = Rules::read(fields.list("rules")?)?;
     let name = modules::name_in(&folder, &main);
     let name = name.ok_or_else(|| fields.problem("main", "must be a file below base_dir"))?;
     let all = modules::collect(&folder, &rules).map_err(|text| fields.problem("main", &text))?;
     if !all.contains_key(&name) {
-        let problem = "is no JavaScript module (.js or .mjs); bundle the worker first: `wrangler \
-                       deploy --dry-run --outdir dist`, then run it with --bundle dist";
+        let problem = "is no JavaScript module (.js or .mjs) nor TypeScript (.ts); bundle the \
+                       worker first: `wrangler deploy --dry-run --outdir dist`, then run it with \
+                       --bundle dist";
         return Err(fields.problem("main", problem));
     }
     Ok((name, all))
+}
+
+/// What a script in TypeScript imports tells which files belong to it: others beside it, like its
+/// tests, may be of a kind that no worker can have.
+fn typescript(main: &Path, fields: &Fields) -> Result<(String, BTreeMap<String, Module>), Problem> {
+    if !fields.list("rules")?.is_empty() {
+        let problem = "cannot be used with a main module in TypeScript; bundle the worker first: \
+                       `wrangler deploy --dry-run --outdir dist`, then run it with --bundle dist";
+        return Err(fields.problem("rules", problem));
+    }
+    crate::modules::read(main).map_err(|error| fields.problem("main", &error.to_string()))
 }
 
 fn class_name(name: &str, at: &Setting) -> Result<String, Problem> {

@@ -126,6 +126,29 @@ fn objects_survive_the_renaming_of_their_class_and_end_with_its_deletion() {
 }
 
 #[test]
+fn a_main_module_in_typescript_brings_what_it_imports_and_nothing_else() {
+    let scratch = Scratch::new("");
+    scratch.configure(&json!({ "main": "src/index.ts", "vars": { "NAME": "types" } }));
+    fs::create_dir_all(scratch.path("src/parts")).unwrap();
+    let main = r#"import { greet, type Greeting } from "./parts/greet";
+        import text from "./note.txt";
+        interface Env { NAME: string }
+        export default {
+          fetch(_request: Request, env: Env): Response {
+            const greeting: Greeting = greet(env.NAME);
+            return Response.json({ greeting, text } satisfies object);
+          },
+        };"#;
+    fs::write(scratch.path("src/index.ts"), main).unwrap();
+    let part = "export type Greeting = string;
+        export const greet = (name: string): Greeting => `hello ${name}`;";
+    fs::write(scratch.path("src/parts/greet.ts"), part).unwrap();
+    fs::write(scratch.path("src/note.txt"), "note").unwrap();
+    fs::write(scratch.path("src/unused.ts"), "this is no TypeScript").unwrap();
+    assert_eq!(scratch.answer(), json!({ "greeting": "hello types", "text": "note" }));
+}
+
+#[test]
 fn variables_typed_win_over_secrets_and_those_over_the_configuration() {
     let source = "export default { fetch: (_, env) => Response.json(env) }";
     let scratch = Scratch::new(source);

@@ -17,6 +17,10 @@ use super::setting::{Problem, Setting};
 pub enum Kind {
     /// An ES module.
     EsModule,
+    /// A CommonJS module.
+    CommonJs,
+    /// A `WebAssembly.Module`.
+    Wasm,
     /// A string.
     Text,
     /// Parsed JSON.
@@ -49,10 +53,13 @@ impl Rules {
             let fields = Fields::new(setting, "rules", &["type", "globs", "fallthrough"])?;
             let kind = match fields.required_text("type")? {
                 "ESModule" => Kind::EsModule,
+                "CommonJS" => Kind::CommonJs,
+                "CompiledWasm" => Kind::Wasm,
                 "Text" => Kind::Text,
                 "Data" => Kind::Data,
                 _ => {
-                    let problem = "not supported by Beryl; use ESModule, Text or Data";
+                    let problem = "not supported by Beryl; use ESModule, CommonJS, \
+                                   CompiledWasm, Text or Data";
                     return Err(fields.problem("type", problem));
                 }
             };
@@ -115,6 +122,8 @@ fn read(path: &Path, kind: Kind) -> Result<Module, String> {
     let text = || fs::read_to_string(path).map_err(failed);
     Ok(match kind {
         Kind::EsModule => Module::Js(text()?.into()),
+        Kind::CommonJs => Module::Cjs(text()?.into()),
+        Kind::Wasm => Module::Wasm(fs::read(path).map_err(failed)?.into()),
         Kind::Text => Module::Text(text()?.into()),
         Kind::Json => Module::Json(text()?.into()),
         Kind::Data => Module::Data(fs::read(path).map_err(failed)?.into()),
@@ -131,6 +140,8 @@ fn is_looked_at(entry: &DirEntry) -> bool {
 /// The rules that hold without being configured.
 const ALWAYS: &[(Kind, &[&str])] = &[
     (Kind::EsModule, &["**/*.js", "**/*.mjs"]),
+    (Kind::CommonJs, &["**/*.cjs"]),
+    (Kind::Wasm, &["**/*.wasm"]),
     (Kind::Text, &["**/*.txt", "**/*.html", "**/*.sql"]),
     (Kind::Json, &["**/*.json"]),
     (Kind::Data, &["**/*.bin"]),
@@ -156,6 +167,8 @@ mod tests {
             ("deep/down/a.md", Some(Kind::Text)),
             ("a.txt", None),
             ("a.js", Some(Kind::EsModule)),
+            ("a.cjs", Some(Kind::CommonJs)),
+            ("a.wasm", Some(Kind::Wasm)),
             ("a.bin", Some(Kind::Data)),
             ("a.png", None),
         ] {
