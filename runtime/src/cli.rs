@@ -99,6 +99,9 @@ pub struct ServerArgs {
     /// Bytes that each database may take, and its history a quarter of that at most
     #[arg(long, value_name = "N")]
     pub storage_bytes: Option<u64>,
+    /// Time in milliseconds that blockConcurrencyWhile() and transaction() may take
+    #[arg(long, value_name = "N")]
+    pub block_ms: Option<u64>,
     /// Threads that run JavaScript; one per core if not given
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,

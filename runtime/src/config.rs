@@ -192,6 +192,12 @@ impl Config {
             let configured = projects.iter().filter_map(|project| project.cpu_ms).min();
             limits.cpu_ms = configured.unwrap_or(limits.cpu_ms);
         }
+        if let Some(block_ms) = common.block_ms {
+            if block_ms == 0 {
+                return flag("--block-ms", "0", "must be at least 1 millisecond");
+            }
+            limits.section_ms = block_ms;
+        }
         make_writable(&data_dir)?;
         let (log_format, debug_port) = (common.log_format, common.debug_port);
         Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })

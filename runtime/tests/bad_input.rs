@@ -160,12 +160,13 @@ fn command_line_that_makes_no_sense_is_said() {
     let script = script(folder.path());
     let script = script.to_str().unwrap();
     let data = folder.path().join("data");
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["run", "/absent/worker.js"], "/absent/worker.js"),
         (&["run", script, "--var", "NOVALUE"], "--var"),
         (&["run", script, "--host", "nonsense"], "--host"),
         (&["run", script, "--shards", "0"], "--shards"),
         (&["run", script, "--cpu-ms", "0"], "--cpu-ms"),
+        (&["run", script, "--block-ms", "0"], "--block-ms"),
         (&["serve", "--base-domain", "a b"], "--base-domain"),
         (&["serve", "--nonsense"], "--nonsense"),
     ];

@@ -117,6 +117,56 @@ fn endless_loop_ends_at_the_cpu_limit() {
     assert_eq!(server.text("moody", "/count"), "1", "what the loop wrote is taken back");
 }
 
+/// Never ends a critical section, in the way its path says.
+const BLOCKED: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+export class App extends DurableObject {
+  async fetch(request) {
+    const { ctx } = this;
+    const { pathname } = new URL(request.url);
+    const outside = scheduler.wait(1);
+    switch (pathname) {
+      case "/never":
+        await ctx.blockConcurrencyWhile(() => new Promise(() => {}));
+        break;
+      case "/outside":
+        // It waits for a timer that cannot fire while it waits.
+        await ctx.blockConcurrencyWhile(() => outside);
+        break;
+      case "/transaction":
+        await ctx.storage.transaction(async (txn) => {
+          await txn.put("lost", 1);
+          await new Promise(() => {});
+        });
+        break;
+      case "/nested":
+        await ctx.blockConcurrencyWhile(() =>
+          ctx.blockConcurrencyWhile(() => new Promise(() => {})));
+        break;
+      case "/in-time":
+        for (let n = 0; n < 3; n++) await ctx.blockConcurrencyWhile(() => scheduler.wait(1));
+        return new Response("in time");
+    }
+    return new Response(await ctx.storage.get("lost") === undefined ? "fine" : "not fine");
+  }
+}"#;
+
+#[test]
+fn a_critical_section_without_an_end_resets_its_object() {
+    let data = tempdir().unwrap();
+    let server = Server::serve(data.path(), &["--block-ms", "500"]);
+    server.deploy("blocked", BLOCKED);
+    let expect = "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The \
+                  call was canceled and the Durable Object was reset.";
+    for path in ["/never", "/outside", "/transaction", "/nested"] {
+        let answer = server.ask(&Ask::get(path).host("blocked.localhost"));
+        assert_eq!((answer.status, answer.code()), (503, "overloaded".to_owned()), "{path}");
+        assert!(answer.text().contains(expect), "{path}: {}", answer.text());
+        assert_eq!(server.text("blocked", "/"), "fine", "after {path}");
+    }
+    assert_eq!(server.text("blocked", "/in-time"), "in time");
+}
+
 #[test]
 fn others_are_served_after_a_loop_on_the_same_thread() {
     let data = tempdir().unwrap();

@@ -197,7 +197,7 @@ impl<T> InputGate<T> {
 
     /// The section itself while it is there, else the one that took over what it started.
     fn resolve(&self, section: SectionId) -> SectionId {
-        if self.sections.contains_key(&section) {
+        if section == SectionId::ROOT || self.sections.contains_key(&section) {
             return section;
         }
         self.ended.get(&section).copied().unwrap_or(SectionId::ROOT)
