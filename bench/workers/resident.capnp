@@ -3,7 +3,7 @@ using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .mainWorker),
-    (name = "disk", disk = (path = "data", writable = true)),
+    (name = "data", disk = (path = "/tmp/resident", writable = true)),
   ],
   sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
 );
@@ -11,8 +11,7 @@ const config :Workerd.Config = (
 const mainWorker :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "resident.js")],
   compatibilityDate = "2026-04-01",
-  compatibilityFlags = ["experimental"],
   durableObjectNamespaces = [(className = "Supervisor", uniqueKey = "Supervisor", enableSql = true)],
-  durableObjectStorage = (localDisk = "disk"),
+  durableObjectStorage = (localDisk = "data"),
   bindings = [(name = "LOADER", workerLoader = ())],
 );
