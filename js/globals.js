@@ -6,6 +6,7 @@ import { Body } from "ext:beryl/body.js";
 import { makeCloudflare } from "ext:beryl/compatibility.js";
 import { createConsole, reportUncaught } from "ext:beryl/console.js";
 import { createCrypto, Crypto, loadSubtle } from "ext:beryl/crypto.js";
+import { define, defineGetter, defineLazy } from "ext:beryl/define.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
 import { loadForms } from "ext:beryl/form_data.js";
@@ -226,40 +227,3 @@ function missingClass(name) {
   };
   return missing[name];
 }
-
-function define(name, value) {
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    value,
-    writable: true,
-    enumerable: false,
-    configurable: true,
-  });
-}
-
-function defineGetter(name, get) {
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    get,
-    enumerable: false,
-    configurable: true,
-  });
-}
-
-/** A global that is made when it is first read and is an ordinary property from then on. */
-function defineLazy(name, make) {
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    get() {
-      const value = make();
-      define(name, value);
-      return value;
-    },
-    set(value) {
-      define(name, value);
-    },
-    enumerable: false,
-    configurable: true,
-  });
-}
-

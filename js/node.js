@@ -1,8 +1,9 @@
 // The modules of Node.js and the globals that come with them; nothing is loaded until it is used.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { atob, btoa } from "ext:beryl/base64.js";
 import { reportUncaught } from "ext:beryl/console.js";
+import { define, defineLazy } from "ext:beryl/define.js";
 import { environment } from "ext:beryl/env.js";
 import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
 import {
@@ -16,8 +17,6 @@ import {
 import { URL } from "ext:beryl/url.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
 import { load } from "ext:beryl/web.js";
-
-const { ObjectDefineProperty } = primordials;
 
 // What the scripts in js/lazy/ need of the modules in the snapshot, which they cannot import.
 internals.nodeParts = {
@@ -54,30 +53,4 @@ export function installNodeGlobals() {
   defineLazy("setImmediate", () => nodeModule("timers").setImmediate);
   defineLazy("clearImmediate", () => nodeModule("timers").clearImmediate);
   define("global", globalThis);
-}
-
-function define(name, value) {
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    value,
-    writable: true,
-    enumerable: false,
-    configurable: true,
-  });
-}
-
-function defineLazy(name, make) {
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    get() {
-      const value = make();
-      define(name, value);
-      return value;
-    },
-    set(value) {
-      define(name, value);
-    },
-    enumerable: false,
-    configurable: true,
-  });
 }

@@ -220,6 +220,7 @@ deno_core::extension!(
         "console.js",
         "context.js",
         "crypto.js",
+        "define.js",
         "dispatch.js",
         "entry.js",
         "entrypoint.js",
