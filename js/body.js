@@ -1,7 +1,7 @@
 // What Request and Response share: a body that stays in Rust, or a string, until it is read.
 
 import { core, primordials } from "ext:core/mod.js";
-import { close, open, promiseOf } from "ext:beryl/pending.js";
+import { open, promiseOf } from "ext:beryl/pending.js";
 import { asBlob, checkFormType, formBody, readForm } from "ext:beryl/form_data.js";
 import { isSearchParams } from "ext:beryl/search_params.js";
 import * as streams from "ext:beryl/streams.js";
@@ -116,9 +116,7 @@ export class Body {
     if (this.#kind === HANDLE) {
       const slot = open();
       const text = ops.op_body_read_text(content, slot);
-      if (text === undefined) return core.decode(await promiseOf(slot));
-      close(slot);
-      return text;
+      return text === undefined ? core.decode(await promiseOf(slot)) : text;
     }
     return core.decode(this.#kind === BYTES ? content : await streams.collect(content));
   }
@@ -137,9 +135,7 @@ export class Body {
     if (this.#kind === STREAM) return await streams.collect(content);
     const slot = open();
     const bytes = ops.op_body_read_all(content, slot);
-    if (bytes === undefined) return await promiseOf(slot);
-    close(slot);
-    return bytes;
+    return bytes === undefined ? await promiseOf(slot) : bytes;
   }
 
   /** @returns {Promise<ArrayBuffer>} */

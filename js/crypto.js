@@ -8,6 +8,8 @@ import { load } from "ext:beryl/web.js";
 const { ops } = core;
 const {
   ArrayBufferIsView,
+  String,
+  StringPrototypeToUpperCase,
   Symbol,
   SymbolToStringTag,
   TypeError,
@@ -22,6 +24,22 @@ const kInternal = Symbol("internal");
 /** @returns {{SubtleCrypto: Function, subtle: SubtleCrypto}} */
 export function loadSubtle() {
   return core.loadExtScript("ext:beryl/subtle_crypto.js");
+}
+
+/**
+ * @param {string | {name: string}} algorithm
+ * @returns {object} What the bytes of a digest go into.
+ */
+export function hasherOf(algorithm) {
+  const name = typeof algorithm === "string" ? algorithm : String(algorithm?.name);
+  const hasher = ops.op_crypto_hasher(StringPrototypeToUpperCase(name));
+  if (hasher === null) {
+    throw domException(
+      "Unrecognized or unimplemented digest algorithm requested",
+      "NotSupportedError",
+    );
+  }
+  return hasher;
 }
 
 export class Crypto {

@@ -3,6 +3,7 @@
 import { core, internals } from "ext:core/mod.js";
 import { hasFlag } from "ext:beryl/compatibility.js";
 import { reportUncaught } from "ext:beryl/console.js";
+import { hasherOf } from "ext:beryl/crypto.js";
 import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
@@ -36,6 +37,7 @@ internals.runtime = {
   __proto__: null,
   bytesOf,
   domException,
+  hasherOf,
   setLength,
   unsupported,
   viewBytes,

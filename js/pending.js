@@ -28,14 +28,11 @@ let lastSlot = 0;
 let event = 0;
 let actor = 0;
 
-/** @returns {number} A number under which Rust can settle a promise. */
+/** @returns {number} A number under which Rust can settle a promise; it need not be used. */
 export function open() {
   lastSlot = (lastSlot + 1) >>> 0;
   return lastSlot;
 }
-
-/** The slot is not needed: the op had its result at once. @param {number} _slot */
-export function close(_slot) {}
 
 /**
  * @param {number} slot

@@ -6,7 +6,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { holdEvent, releaseEvent } from "ext:beryl/context.js";
 import { hold, release } from "ext:beryl/eviction.js";
-import { close, currentActor, open, promiseOf } from "ext:beryl/pending.js";
+import { currentActor, open, promiseOf } from "ext:beryl/pending.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
@@ -141,15 +141,13 @@ async function feed(stream, writer) {
       if (done) break;
       const bytes = chunkBytes(value);
       const slot = open();
-      if (ops.op_body_write(writer, bytes, slot)) close(slot);
-      else await promiseOf(slot);
+      if (!ops.op_body_write(writer, bytes, slot)) await promiseOf(slot);
     }
     ops.op_body_close(writer);
   } catch (error) {
     ignore(reader.cancel(error));
     const slot = open();
-    if (ops.op_body_fail(writer, describe(error), slot)) close(slot);
-    else await promiseOf(slot);
+    if (!ops.op_body_fail(writer, describe(error), slot)) await promiseOf(slot);
   } finally {
     release(actor);
     releaseEvent(event);
@@ -166,7 +164,6 @@ function handleSource(handle) {
       if (chunk === undefined) {
         return PromisePrototypeThen(promiseOf(slot), (late) => deliver(controller, late));
       }
-      close(slot);
       deliver(controller, chunk);
     },
     cancel() {

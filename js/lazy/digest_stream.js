@@ -3,12 +3,11 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ArrayBufferIsView, BigInt, Promise, PromisePrototypeThen, String,
-    StringPrototypeToUpperCase, TypeError, TypedArrayPrototypeGetBuffer,
-    TypedArrayPrototypeGetByteLength,
+    ArrayBufferIsView, BigInt, Promise, PromisePrototypeThen, TypeError,
+    TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
   } = primordials;
   const { ops } = core;
-  const { domException, bytesOf } = internals.runtime;
+  const { bytesOf, hasherOf } = internals.runtime;
   const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
 
   class DigestStream extends WritableStream {
@@ -17,14 +16,7 @@
 
     /** @param {string | {name: string}} algorithm */
     constructor(algorithm) {
-      const name = typeof algorithm === "string" ? algorithm : String(algorithm?.name);
-      const hasher = ops.op_crypto_hasher(StringPrototypeToUpperCase(name));
-      if (hasher === null) {
-        throw domException(
-          "Unrecognized or unimplemented digest algorithm requested",
-          "NotSupportedError",
-        );
-      }
+      const hasher = hasherOf(algorithm);
       let settle;
       const digest = new Promise((resolve, reject) => settle = { resolve, reject });
       // Nobody has to look at it.

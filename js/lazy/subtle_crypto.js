@@ -3,11 +3,11 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ObjectDefineProperty, PromiseReject, String, StringPrototypeToUpperCase, Symbol,
-    SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+    ObjectDefineProperty, PromiseReject, Symbol, SymbolToStringTag, TypeError,
+    TypedArrayPrototypeGetBuffer,
   } = primordials;
   const { ops } = core;
-  const { bytesOf, domException, unsupported } = internals.runtime;
+  const { bytesOf, hasherOf, unsupported } = internals.runtime;
 
   const kInternal = Symbol("internal");
 
@@ -28,14 +28,7 @@
      * @returns {Promise<ArrayBuffer>}
      */
     async digest(algorithm, data) {
-      const name = typeof algorithm === "string" ? algorithm : String(algorithm?.name);
-      const hasher = ops.op_crypto_hasher(StringPrototypeToUpperCase(name));
-      if (hasher === null) {
-        throw domException(
-          "Unrecognized or unimplemented digest algorithm requested",
-          "NotSupportedError",
-        );
-      }
+      const hasher = hasherOf(algorithm);
       ops.op_crypto_hasher_update(hasher, bytesOf(data));
       return TypedArrayPrototypeGetBuffer(ops.op_crypto_hasher_finish(hasher));
     }
