@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
+use worker::entrypoint::Call;
 use worker::error::{Error, Thrown};
 use worker::instance::{Instance, LogLevel};
 
@@ -36,13 +37,9 @@ pub fn op_dispatch_call<'s>(
     state: &mut OpState,
     event: u32,
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
-    let call = instance(state).take_call(event);
-    let call = call.ok_or_else(|| JsError::from(Error::bug("an RPC event without a call")))?;
+    let call = take_call(state, event)?;
     let method = v8_text(scope, call.method.as_deref().unwrap_or_default());
-    let [arguments, packed] = match &call.arguments {
-        Some(arguments) => received(scope, arguments)?,
-        None => [v8::undefined(scope).into(); 2],
-    };
+    let [arguments, packed] = received_arguments(scope, &call)?;
     Ok(v8::Array::new_with_elements(scope, &[method, arguments, packed]))
 }
 
@@ -55,18 +52,30 @@ pub fn op_dispatch_invoke<'s>(
     state: &mut OpState,
     event: u32,
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
-    let call = instance(state).take_call(event);
-    let call = call.ok_or_else(|| JsError::from(Error::bug("an RPC event without a call")))?;
+    let call = take_call(state, event)?;
     let target = call.target.as_ref().map_or(0, |loan| loan.number());
     let target = v8::Integer::new_from_unsigned(scope, target).into();
     let names = call.path.iter().chain(&call.method);
     let path: Vec<_> = names.map(|name| v8_text(scope, name)).collect();
     let path = v8::Array::new_with_elements(scope, &path).into();
-    let [arguments, packed] = match &call.arguments {
-        Some(arguments) => received(scope, arguments)?,
-        None => [v8::undefined(scope).into(); 2],
-    };
+    let [arguments, packed] = received_arguments(scope, &call)?;
     Ok(v8::Array::new_with_elements(scope, &[target, path, arguments, packed]))
+}
+
+fn take_call(state: &OpState, event: u32) -> Result<Call, JsError> {
+    let call = instance(state).take_call(event);
+    call.ok_or_else(|| JsError::from(Error::bug("an RPC event without a call")))
+}
+
+/// `[arguments, packed arguments]`, both undefined where a property is read.
+fn received_arguments<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    call: &Call,
+) -> Result<[v8::Local<'s, v8::Value>; 2], JsError> {
+    match &call.arguments {
+        Some(arguments) => received(scope, arguments),
+        None => Ok([v8::undefined(scope).into(); 2]),
+    }
 }
 
 /// Answers an RPC event with a clone of the value; false if it must be packed first. The

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use worker::actor_id::ActorId;
-use worker::entrypoint::{Call, Entrypoint};
+use worker::entrypoint::{Call, Entrypoint, Serialized};
 use worker::error::Error;
 use worker::event::Entry;
 use worker::stub::{self, ActorStub, WorkerStub};
@@ -88,13 +88,7 @@ pub fn op_stub_call(
     arguments: v8::Local<'_, v8::Value>,
     is_packed: bool,
 ) -> Result<bool, JsError> {
-    let arguments = match arguments.is_undefined() {
-        true => None,
-        false => match serialized(scope, arguments, Packing::from(is_packed))? {
-            None => return Ok(false),
-            arguments => arguments,
-        },
-    };
+    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(false) };
     let call = Call { method: Some(method), arguments, ..Call::default() };
     let instance = instance(&state.borrow());
     stub::send_call(&instance, slot, stub.target()?, call);
@@ -112,18 +106,24 @@ pub fn op_stub_call_path(
     arguments: v8::Local<'_, v8::Value>,
     is_packed: bool,
 ) -> Result<bool, JsError> {
-    let arguments = match arguments.is_undefined() {
-        true => None,
-        false => match serialized(scope, arguments, Packing::from(is_packed))? {
-            None => return Ok(false),
-            arguments => arguments,
-        },
-    };
+    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(false) };
     let mut path = names(scope, path);
     let call = Call { method: path.pop(), path, arguments, target: None };
     let instance = instance(&state.borrow());
     stub::send_call(&instance, slot, stub.target()?, call);
     Ok(true)
+}
+
+/// The arguments of a call, none where a property is read; `None` if they must be packed first.
+fn sent(
+    scope: &mut v8::PinScope<'_, '_>,
+    arguments: v8::Local<'_, v8::Value>,
+    is_packed: bool,
+) -> Result<Option<Option<Serialized>>, JsError> {
+    if arguments.is_undefined() {
+        return Ok(Some(None));
+    }
+    Ok(serialized(scope, arguments, Packing::from(is_packed))?.map(Some))
 }
 
 /// Another handle on what a stub is a handle on.

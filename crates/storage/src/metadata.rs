@@ -36,17 +36,9 @@ impl Database {
     /// # Errors
     /// As [`Database::exec`].
     pub fn metadata(&self, key: i64) -> Result<Option<i64>, Error> {
-        let open = &self.open;
-        open.check()?;
-        if !open.metadata_exists()? {
-            return Ok(None);
-        }
-        open.run_runtime(&open.metadata.read, &[ValueRef::Integer(key)], |statement, step| {
-            // SAFETY: the value is copied before the statement is reset.
-            match unsafe { statement.value(0) } {
-                Ok(ValueRef::Integer(number)) if step == Step::Row => Some(number),
-                _ => None,
-            }
+        self.read_metadata(key, |value| match value {
+            ValueRef::Integer(number) => Some(number),
+            _ => None,
         })
     }
 
@@ -55,17 +47,9 @@ impl Database {
     /// # Errors
     /// As [`Database::exec`].
     pub fn metadata_text(&self, key: i64) -> Result<Option<String>, Error> {
-        let open = &self.open;
-        open.check()?;
-        if !open.metadata_exists()? {
-            return Ok(None);
-        }
-        open.run_runtime(&open.metadata.read, &[ValueRef::Integer(key)], |statement, step| {
-            // SAFETY: the value is copied before the statement is reset.
-            match unsafe { statement.value(0) } {
-                Ok(ValueRef::Text(text)) if step == Step::Row => Some(text.to_owned()),
-                _ => None,
-            }
+        self.read_metadata(key, |value| match value {
+            ValueRef::Text(text) => Some(text.to_owned()),
+            _ => None,
         })
     }
 
@@ -84,6 +68,25 @@ impl Database {
     /// As [`Database::exec`].
     pub fn set_metadata_text(&self, key: i64, text: &str) -> Result<(), Error> {
         self.write_metadata(key, ValueRef::Text(text))
+    }
+
+    fn read_metadata<T>(
+        &self,
+        key: i64,
+        take: impl FnOnce(ValueRef<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let open = &self.open;
+        open.check()?;
+        if !open.metadata_exists()? {
+            return Ok(None);
+        }
+        open.run_runtime(&open.metadata.read, &[ValueRef::Integer(key)], |statement, step| {
+            if step != Step::Row {
+                return None;
+            }
+            // SAFETY: `take` gives nothing that borrows, so the value ends before the reset.
+            unsafe { statement.value(0) }.ok().and_then(take)
+        })
     }
 
     fn write_metadata(&self, key: i64, value: ValueRef<'_>) -> Result<(), Error> {
