@@ -14,10 +14,10 @@ const { ops } = core;
 const {
   ArrayPrototypePush,
   ObjectFreeze,
+  ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototypeIsPrototypeOf,
   Proxy,
-  ReflectGet,
 } = primordials;
 
 let exported = { __proto__: null };
@@ -83,7 +83,8 @@ function makeLoopback(name) {
       if (property !== kProbe) return stub[property];
       return answerProbe({ type: "LoopbackServiceStub", native, isFixed: true });
     },
-    getPrototypeOf: () => ReflectGet(stub, "__proto__"),
+    getPrototypeOf: () => ObjectGetPrototypeOf(stub),
+    has: (_, name) => name in stub,
   });
 }
 

@@ -32,9 +32,9 @@ export class DurableObjectClass {
   }
 
   /** A class of a dynamic worker. */
-  static loaded(worker, name, props) {
+  static loaded(worker, name, props, limits) {
     const clone = props === undefined ? undefined : cloneOf(props);
-    return makeClass(() => ops.op_facets_loaded_class(worker, name, clone));
+    return makeClass(() => ops.op_facets_loaded_class(worker, name, clone, limits));
   }
 
   /** Lets a namespace stand for its class. */

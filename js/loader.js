@@ -16,6 +16,7 @@ const {
   ArrayPrototypePush,
   Error,
   JSONStringify,
+  Promise,
   PromisePrototypeThen,
   PromiseResolve,
   String,
@@ -23,6 +24,10 @@ const {
 } = primordials;
 
 const kInternal = Symbol("internal");
+
+// What to do with a worker that was found.
+const NEW = 1;
+const TO_CHECK = 2;
 
 export class WorkerLoader {
   /**
@@ -42,8 +47,9 @@ export class WorkerLoader {
       );
     }
     const key = name === undefined || name === null ? null : String(name);
-    const { 0: handle, 1: isNew } = ops.op_loader_find(key);
-    if (isNew) giveCode(handle, key ?? "dynamic", getCode);
+    const { 0: handle, 1: what } = ops.op_loader_find(key);
+    if (what === NEW) giveCode(handle, key ?? "dynamic", getCode);
+    else if (what === TO_CHECK) compareCode(handle, getCode);
     return new WorkerStub(kInternal, handle);
   }
 
@@ -79,12 +85,13 @@ export class WorkerStub {
 
   /**
    * @param {string | null} [name]
-   * @param {{props?: object}} [options]
+   * @param {{props?: object, limits?: object}} [options]
    * @returns {DurableObjectClass}
    */
   getDurableObjectClass(name = undefined, options = undefined) {
-    if (options?.limits) throw unsupported("getDurableObjectClass() with limits");
-    return DurableObjectClass.loaded(this.#handle, exportName(name, "default"), options?.props);
+    const limits = JSONStringify(limitsOf(options?.limits, "EntrypointOptions"));
+    const text = exportName(name, "default");
+    return DurableObjectClass.loaded(this.#handle, text, options?.props, limits);
   }
 }
 
@@ -111,6 +118,16 @@ function giveCode(handle, name, getCode) {
       fail(error);
     }
   }, fail);
+}
+
+/** Sees whether a callback still gives the code that was loaded; what goes wrong is no matter. */
+function compareCode(handle, getCode) {
+  const compare = ({ mainModule, modules }) => {
+    const main = String(mainModule);
+    ops.op_loader_compare(handle, main, moduleList(modules, main));
+  };
+  const code = new Promise((resolve) => resolve(getCode()));
+  PromisePrototypeThen(PromisePrototypeThen(code, compare), undefined, () => {});
 }
 
 function define(handle, name, code) {

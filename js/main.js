@@ -7,6 +7,7 @@ import { hasherOf } from "ext:beryl/crypto.js";
 import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
+import { fetch } from "ext:beryl/fetch.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
 import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
@@ -19,6 +20,11 @@ import { Fetcher } from "ext:beryl/stub.js";
 
 installGlobals();
 
+/** @param {string} [reason] Ends the isolate with all that runs in it (WL-42). */
+function abortIsolate(reason = "") {
+  core.ops.op_loader_abort_isolate(`${reason}`);
+}
+
 // The module "cloudflare:workers" is made per isolate, when a worker imports it.
 internals.workersModule = () => ({
   __proto__: null,
@@ -29,6 +35,7 @@ internals.workersModule = () => ({
   RpcTarget,
   ServiceStub: Fetcher,
   WorkerEntrypoint,
+  abortIsolate,
   env: hasFlag("disallow_importable_env") ? {} : environment(),
 });
 
@@ -37,6 +44,7 @@ internals.runtime = {
   __proto__: null,
   bytesOf,
   domException,
+  fetch,
   hasherOf,
   setLength,
   unsupported,

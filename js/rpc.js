@@ -83,6 +83,8 @@ export function invoke(target, path, args) {
   return ReflectApply(member, object, args);
 }
 
+const USE_CLASS = "use class-based syntax (extending WorkerEntrypoint) instead.";
+
 /** What a caller may see of an object that is no entrypoint (RPC-4, RPC-5). */
 function memberOf(object, name, nameOfObject) {
   // A stub of ours answers for itself.
@@ -120,18 +122,20 @@ function callPlain(receiver, method, args, context) {
   const member = receiver[method];
   if (args === undefined) return member;
   if (typeof member !== "function") throw new TypeError(`"${method}" is not a function.`);
-  if (member.length !== 3) {
+  if (member.length > 3) {
     throw new TypeError(
       `Cannot call handler function "${method}" over RPC because it has the wrong number of ` +
         "arguments. A simple function handler can only be called over RPC if it has exactly " +
-        "the arguments (arg, env, ctx), where only the first argument comes from the client.",
+        "the arguments (arg, env, ctx), where only the first argument comes from the client. " +
+        `To support multi-argument RPC functions, ${USE_CLASS}`,
     );
   }
   if (args.length !== 1) {
     throw new TypeError(
       `Attempted to call RPC function "${method}" with the wrong number of arguments. When ` +
         "calling a top-level handler function that is not declared as part of a class, you " +
-        "must always send exactly one argument.",
+        "must always send exactly one argument. In order to support variable numbers of " +
+        `arguments, the server must ${USE_CLASS}`,
     );
   }
   return FunctionPrototypeCall(member, receiver, args[0], context.env, context.ctx);

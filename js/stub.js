@@ -13,7 +13,6 @@ const {
   PromiseReject,
   Proxy,
   ReflectGet,
-  SymbolDispose,
   SymbolToStringTag,
   TypeError,
 } = primordials;
@@ -35,11 +34,6 @@ export class Fetcher {
 
   static fetch(stub, input, init) {
     return sendFetch(stub.#handle, input, init);
-  }
-
-  /** Nothing to dispose of: an entrypoint is no live object. */
-  [SymbolDispose]() {
-    void this.#handle;
   }
 }
 
@@ -78,7 +72,8 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
       return makeProperty(rpc, [name]);
     },
     getPrototypeOf: () => prototype,
-    has: () => true,
+    // Any name can be a method, a symbol cannot.
+    has: (_, name) => typeof name !== "symbol" || name in prototype,
     set: () => false,
     defineProperty: () => false,
     deleteProperty: () => false,

@@ -12,8 +12,7 @@ import { load } from "ext:beryl/web.js";
 const { ops } = core;
 const {
   ArrayBufferIsView, Boolean, Error, ObjectDefineProperty, ObjectSetPrototypeOf,
-  PromisePrototypeThen, PromiseResolve, SafeArrayIterator, Symbol, SymbolIterator,
-  SymbolToStringTag, TypeError, Uint8Array,
+  SafeArrayIterator, Symbol, SymbolIterator, SymbolToStringTag, TypeError, Uint8Array,
 } = primordials;
 
 const kInternal = Symbol("internal");
@@ -30,7 +29,6 @@ const NO_STATUS = 1005;
 const LOST = 1006;
 export const LOST_TEXT = "WebSocket disconnected without sending Close frame.";
 const NOT_ESTABLISHED = "Failed to establish websocket connection";
-const NO_NETWORK = "new WebSocket(url) is not supported by Beryl yet";
 
 /** @type {(handle: object) => WebSocket} A socket that Rust holds. */
 export let makeSocket;
@@ -45,7 +43,12 @@ export class WebSocket {
   #url = null;
   #binaryType = "blob";
   #isHalfOpen = false;
-  #isConnecting = false;
+  /** @type {(() => void) | null} Gives up the connection that is being made. */
+  #giveUp = null;
+  /** What the server chose; null if nothing. @type {string | null} */
+  #protocol = "";
+  /** @type {string | null} */
+  #extensions = "";
 
   /**
    * @param {string} url
@@ -59,14 +62,23 @@ export class WebSocket {
     if (arguments.length === 0) throw wrongType("constructor parameter 1", "string");
     this.#url = socketUrl(`${url}`);
     checkProtocols(protocols);
-    this.#isConnecting = true;
-    const refused = () => {
-      this.#isConnecting = false;
-      fail(this, new Error(NO_NETWORK));
+    const { connect } = core.loadExtScript("ext:beryl/socket_client.js");
+    this.#giveUp = connect(this.#url, protocols, (made) => this.#open(made), (error) => {
+      this.#giveUp = null;
+      fail(this, error);
       const init = { code: LOST, reason: NOT_ESTABLISHED, wasClean: false };
       fire(this, null, new (load("02_event.js").CloseEvent)("close", init));
-    };
-    PromisePrototypeThen(PromiseResolve(), refused);
+    });
+  }
+
+  /** The server answered with a socket that is as good as accepted. */
+  #open({ socket, protocol }) {
+    this.#giveUp = null;
+    this.#handle = socket.#handle;
+    this.#protocol = protocol;
+    this.#extensions = null;
+    this.#listen();
+    fire(this, this.#handle, new (load("02_event.js").Event)("open"));
   }
 
   static {
@@ -97,16 +109,21 @@ export class WebSocket {
 
   /** @param {{allowHalfOpen?: boolean}} [options] */
   accept(options = undefined) {
-    if (this.#url !== null) {
+    if (this.#giveUp !== null) {
       throw new TypeError(
         "Websockets obtained from the 'new WebSocket()' constructor cannot call accept",
       );
     }
     const isHalfOpen = Boolean(options?.allowHalfOpen);
+    if (this.#listen()) this.#isHalfOpen = isHalfOpen;
+  }
+
+  /** @returns {boolean} False if it was accepted before. */
+  #listen() {
     const actor = currentActor();
-    if (!ops.op_websocket_accept(this.#handle, actor)) return;
-    this.#isHalfOpen = isHalfOpen;
+    if (!ops.op_websocket_accept(this.#handle, actor)) return false;
     keepSocket(actor, ops.op_websocket_id(this.#handle), this);
+    return true;
   }
 
   /** @param {string | ArrayBuffer | ArrayBufferView} message */
@@ -131,8 +148,9 @@ export class WebSocket {
    * @param {string} [reason]
    */
   close(code = undefined, reason = undefined) {
-    if (this.#handle === null) throw notAccepted();
     const number = checkedCode(code, reason);
+    if (this.#giveUp !== null) return this.#giveUp();
+    if (this.#handle === null) return;
     ops.op_websocket_close(this.#handle, number, checkedReason(reason));
   }
 
@@ -149,7 +167,7 @@ export class WebSocket {
 
   get readyState() {
     if (this.#handle !== null) return ops.op_websocket_ready_state(this.#handle);
-    return this.#isConnecting ? CONNECTING : CLOSED;
+    return this.#giveUp === null ? CLOSED : CONNECTING;
   }
 
   get bufferedAmount() {
@@ -169,13 +187,11 @@ export class WebSocket {
   }
 
   get protocol() {
-    void this.#handle;
-    return "";
+    return this.#protocol;
   }
 
   get extensions() {
-    void this.#handle;
-    return "";
+    return this.#extensions;
   }
 
   get [SymbolToStringTag]() {

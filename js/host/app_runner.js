@@ -19,13 +19,30 @@ export class AppRunner extends DurableObject {
         { status: 404 },
       );
     }
-    return this.ctx.facets.get(FACET, () => this.#startup(this.#current)).fetch(request);
+    return this.#facet().fetch(request);
+  }
+
+  #facet() {
+    return this.ctx.facets.get(FACET, () => this.#startup(this.#current));
   }
 
   /** The app's alarm is due. @param {string} _name */
   getFacetStartupOptions(_name) {
     if (this.#current === undefined) throw new Error("nothing is deployed under this name");
     return this.#startup(this.#current);
+  }
+
+  /** A cron pattern of the app fits. @param {string} text Its pattern and time as JSON. */
+  async runScheduled(text) {
+    if (this.#current === undefined) return;
+    const { cron, scheduledTime } = JSON.parse(text);
+    if (this.#current.scheduled === "class") {
+      const controller = { cron, scheduledTime, noRetry() {} };
+      await this.#facet().scheduled(controller);
+    } else {
+      const worker = this.#load(this.#current, undefined);
+      await worker.getEntrypoint("__BerylScheduled").run(cron, scheduledTime);
+    }
   }
 
   /** @param {string} text A deployment as JSON. @returns {Promise<string>} */
@@ -35,7 +52,7 @@ export class AppRunner extends DurableObject {
     if (before?.hash === deployment.hash) return JSON.stringify({ version: before.version });
     const next = { ...deployment, version: (before?.version ?? 0) + 1 };
     try {
-      next.target = await this.#inspect(next);
+      Object.assign(next, await this.#inspect(next));
     } catch (error) {
       return JSON.stringify({ error: describe(error) });
     }
@@ -58,18 +75,28 @@ export class AppRunner extends DurableObject {
       return [name, toModule(kind, content)];
     });
     const worker = this.#load(deployment, Object.fromEntries(modules));
-    const { classes, hasFetch } = await worker.getEntrypoint("__BerylInspect").inspect();
-    if (classes.includes("App")) return "App";
-    if (hasFetch) return "__BerylAdapter";
-    if (classes.length === 1) return classes[0];
-    const found = classes.length === 0 ? "neither" : `the classes ${classes.join(", ")}, and none`;
-    throw Object.assign(
-      new Error(
-        `the main module exports ${found} of what an app can be: a class App that extends ` +
+    const found = await worker.getEntrypoint("__BerylInspect").inspect();
+    const { classes, target } = found;
+    if (target === null) {
+      const some = classes.length === 0 ? "neither" : `the classes ${classes.join(", ")}, and none`;
+      throw noHandler(
+        `the main module exports ${some} of what an app can be: a class App that extends ` +
           "DurableObject, or a default export with fetch()",
-      ),
-      { code: "no_handler", name: "Error" },
-    );
+      );
+    }
+    if (deployment.crons?.length > 0 && found.scheduled === null) {
+      throw noHandler(
+        "the deployment has crons, and neither its class nor the default export has scheduled()",
+      );
+    }
+    if (!deployment.rpc) return { target, scheduled: found.scheduled };
+    if (!found.hasMethods) {
+      throw noHandler(
+        "the deployment has an rpc path, and the app is no class that extends DurableObject or " +
+          "WorkerEntrypoint",
+      );
+    }
+    return { target: "__BerylRpc", scheduled: found.scheduled };
   }
 
   #startup(current) {
@@ -78,18 +105,19 @@ export class AppRunner extends DurableObject {
   }
 
   #load(deployment, modules) {
-    const { version, hash, main, vars } = deployment;
+    const { version, hash, main, vars, rpc } = deployment;
+    const host = { js: wrapper(main, rpc ?? null) };
     const name = `${this.ctx.id.name}@${version}+${hash.slice(0, 12)}`;
     return this.env.LOADER.get(name, () => ({
       compatibilityDate: DATE,
       mainModule: WRAPPER,
-      modules: { ...(modules ?? this.#stored(deployment)), [WRAPPER]: { js: wrapper(main) } },
+      modules: { ...(modules ?? this.#stored(deployment)), [WRAPPER]: host },
       env: vars,
       globalOutbound: null,
     }));
   }
 
-  #store({ version, hash, main, vars, modules, target }, before) {
+  #store({ version, hash, main, vars, rpc, modules, target, scheduled }, before) {
     const { kv } = this.ctx.storage;
     const files = Object.entries(modules).map(([name, module], number) => {
       const [kind, content] = Object.entries(module)[0];
@@ -100,7 +128,7 @@ export class AppRunner extends DurableObject {
       }
       return { name, kind, chunks };
     });
-    this.#current = { version, hash, main, vars, target, files };
+    this.#current = { version, hash, main, vars, rpc, target, scheduled, files };
     kv.put("current", this.#current);
     if (before === undefined) return;
     for (const [key] of [...kv.list({ prefix: `code/${before.version}/` })]) kv.delete(key);
@@ -116,6 +144,10 @@ export class AppRunner extends DurableObject {
       return [name, toModule(kind, content)];
     }));
   }
+}
+
+function noHandler(message) {
+  return Object.assign(new Error(message), { code: "no_handler", name: "Error" });
 }
 
 /** Bytes are kept as base64, everything else as text. */
@@ -138,29 +170,75 @@ function describe(error) {
 }
 
 /** The main module that is really loaded: the app's own, with a way to look at its exports. */
-function wrapper(main) {
+function wrapper(main, rpc) {
   const app = JSON.stringify(`./${main}`);
   return `import * as app from ${app};
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 export * from ${app};
 const extendsClass = (value, base) =>
   typeof value === "function" && value.prototype instanceof base;
-export class __BerylInspect extends WorkerEntrypoint {
-  inspect() {
-    const names = Object.keys(app).filter((name) => name !== "default");
-    const handler = app.default;
-    return {
-      classes: names.filter((name) => extendsClass(app[name], DurableObject)),
-      hasFetch: typeof handler?.fetch === "function" ||
-        (extendsClass(handler, WorkerEntrypoint) && typeof handler.prototype.fetch === "function"),
-    };
-  }
-}
+const has = (value, method) => typeof value?.[method] === "function";
+const handler = app.default;
+const isEntrypoint = extendsClass(handler, WorkerEntrypoint);
+const handles = (method) => has(isEntrypoint ? handler.prototype : handler, method);
+const made = (ctx, env) => isEntrypoint ? new handler(ctx, env) : handler;
+const names = Object.keys(app).filter((name) => name !== "default");
+const classes = names.filter((name) => extendsClass(app[name], DurableObject));
 export class __BerylAdapter extends DurableObject {
   fetch(request) {
-    const handler = app.default;
-    if (typeof handler === "function") return new handler(this.ctx, this.env).fetch(request);
-    return handler.fetch(request, this.env, this.ctx);
+    return isEntrypoint
+      ? made(this.ctx, this.env).fetch(request)
+      : handler.fetch(request, this.env, this.ctx);
+  }
+}
+const target = classes.includes("App")
+  ? "App"
+  : handles("fetch")
+  ? "__BerylAdapter"
+  : classes.length === 1
+  ? classes[0]
+  : null;
+export class __BerylInspect extends WorkerEntrypoint {
+  inspect() {
+    const ofClass = target !== null && has(app[target]?.prototype, "scheduled");
+    const scheduled = ofClass ? "class" : handles("scheduled") ? "default" : null;
+    return { classes, target, scheduled, hasMethods: target !== "__BerylAdapter" || isEntrypoint };
+  }
+}
+export class __BerylScheduled extends WorkerEntrypoint {
+  run(cron, scheduledTime) {
+    const controller = { cron, scheduledTime, noRetry() {} };
+    return isEntrypoint
+      ? made(this.ctx, this.env).scheduled(controller)
+      : handler.scheduled(controller, this.env, this.ctx);
+  }
+}
+${rpc === null ? "" : rpcWrapper(rpc)}`;
+}
+
+/** Answers Cap'n Web at the path of the deployment with the methods of the app. */
+function rpcWrapper(path) {
+  return `
+import { newWorkersRpcResponse } from "capnweb";
+import { RpcTarget } from "cloudflare:workers";
+const RESERVED = ["alarm", "connect", "constructor", "dup", "fetch", "scheduled", "tail", "trace",
+  "webSocketClose", "webSocketError", "webSocketMessage"];
+const isOpen = (object, name) =>
+  typeof name === "string" && !RESERVED.includes(name) && !Object.hasOwn(object, name) &&
+  !(name in Object.prototype) && name in object;
+const facade = (object) => new Proxy(new RpcTarget(), {
+  get(target, name) {
+    if (!isOpen(object, name)) return target[name];
+    const member = object[name];
+    return typeof member === "function" ? member.bind(object) : member;
+  },
+  has: (target, name) => name in target || isOpen(object, name),
+});
+export class __BerylRpc extends (target === "__BerylAdapter" ? __BerylAdapter : app[target]) {
+  fetch(request) {
+    if (new URL(request.url).pathname !== ${JSON.stringify(path)}) return super.fetch(request);
+    const object = target === "__BerylAdapter" ? made(this.ctx, this.env) : this;
+    return newWorkersRpcResponse(request, facade(object));
   }
 }
 `;

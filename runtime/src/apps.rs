@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use worker::actor_id::ActorId;
 use worker::census::Census;
 use worker::code::Module;
+use worker::cron::CronTrigger;
 use worker::entrypoint::{Call, Entrypoint, Serialized};
 use worker::error::{Error, SourcePosition};
 use worker::shard::Shard;
@@ -65,6 +66,8 @@ impl AppHost for Supervisors {
             "main": deployment.main,
             "hash": deployment.hash,
             "vars": deployment.vars,
+            "crons": deployment.crons,
+            "rpc": deployment.rpc,
             "modules": modules,
         });
         let answer = self.ask(app, "deploy", &argument);
@@ -85,6 +88,14 @@ impl AppHost for Supervisors {
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         // Not by asking the supervisor: what is to be erased may be damaged.
         self.of(app).erase()
+    }
+
+    fn schedule(&self, crons: Vec<(String, Vec<String>)>) {
+        let triggers = crons.iter().flat_map(|(app, patterns)| {
+            let parsed = patterns.iter().filter_map(|pattern| CronTrigger::parse(pattern).ok());
+            parsed.map(|trigger| trigger.of_actor(CLASS, app))
+        });
+        self.shard.set_actor_crons(triggers.collect());
     }
 
     fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>> {

@@ -73,6 +73,9 @@ pub struct RunArgs {
     /// A behaviour to turn on or off besides; can be given more than once
     #[arg(long = "compatibility-flag", value_name = "FLAG")]
     pub compatibility_flags: Vec<String>,
+    /// Ask for the code of loaded workers again, and report code that changed under its name
+    #[arg(long)]
+    pub check_loads: bool,
     /// What both commands take.
     #[command(flatten)]
     pub common: ServerArgs,
@@ -102,6 +105,12 @@ pub struct ServerArgs {
     /// Time in milliseconds that blockConcurrencyWhile() and transaction() may take
     #[arg(long, value_name = "N")]
     pub block_ms: Option<u64>,
+    /// Isolates that may live at a time; loaded workers beyond that wait
+    #[arg(long, value_name = "N")]
+    pub isolates: Option<usize>,
+    /// Time in milliseconds that loaded workers may wait for an isolate; 0 fails at once
+    #[arg(long, value_name = "N")]
+    pub load_wait_ms: Option<u64>,
     /// Threads that run JavaScript; one per core if not given
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,

@@ -157,7 +157,9 @@ impl Config {
                 let mode = run(&args)?;
                 let private = args.allow_private_network;
                 let egress = if private { Egress::Everywhere } else { Egress::Public };
-                Config::with(args.data, &args.common, egress, mode)
+                let mut config = Config::with(args.data, &args.common, egress, mode)?;
+                config.limits.check_loads = args.check_loads;
+                Ok(config)
             }
         }
     }
@@ -198,10 +200,28 @@ impl Config {
             }
             limits.section_ms = block_ms;
         }
+        limit_loads(common, shards, &mut limits)?;
         make_writable(&data_dir)?;
         let (log_format, debug_port) = (common.log_format, common.debug_port);
         Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })
     }
+}
+
+/// How many isolates may live, and how long one more may be waited for.
+fn limit_loads(
+    common: &ServerArgs,
+    shards: NonZeroUsize,
+    limits: &mut Limits,
+) -> Result<(), Error> {
+    if let Some(isolates) = common.isolates {
+        if isolates < ISOLATES_PER_SHARD_MIN * shards.get() {
+            let problem = "are too few: every thread needs two, for a worker and one it loads";
+            return flag("--isolates", &isolates.to_string(), problem);
+        }
+        limits.isolates_max = isolates;
+    }
+    limits.load_wait_ms = common.load_wait_ms.unwrap_or(limits.load_wait_ms);
+    Ok(())
 }
 
 fn serve(args: &ServeArgs) -> Result<Serve, Error> {
@@ -366,6 +386,8 @@ const STORAGE_BYTES_MIN: u64 = 65_536;
 
 /// More threads than any machine we know has cores for.
 const SHARDS_MAX: usize = 512;
+/// A worker, and one that it loads.
+const ISOLATES_PER_SHARD_MIN: usize = 2;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ mod server;
 
 use std::fs;
 
+use serde_json::json;
+use server::client::Ask;
 use server::{Server, beryl, ended, wait_for};
 use tempfile::tempdir;
 
@@ -79,4 +81,92 @@ fn a_pattern_that_is_none_is_refused_at_the_start() {
     let ended = ended(beryl("run").arg(&path).args(["--cron", "every day"]));
     assert_eq!(ended.code, Some(2));
     assert!(ended.output.contains("--cron \"every day\": is no cron pattern"), "{}", ended.output);
+}
+
+/// An app in each of the forms that have a handler.
+const APPS: [(&str, &str); 3] = [
+    (
+        "object",
+        "export default {
+           fetch() { return new Response('it') },
+           scheduled({ cron, scheduledTime }, env, ctx) {
+             console.log(`<object ${cron} ${new Date(scheduledTime).getUTCMinutes()} ${env.A}>`);
+             ctx.waitUntil(scheduler.wait(1).then(() => console.log('<later>')));
+           },
+         };",
+    ),
+    (
+        "entrypoint",
+        "import { WorkerEntrypoint } from 'cloudflare:workers';
+         export default class extends WorkerEntrypoint {
+           fetch() { return new Response('it') }
+           scheduled({ cron, scheduledTime }) {
+             const minute = new Date(scheduledTime).getUTCMinutes();
+             console.log(`<entrypoint ${cron} ${minute} ${this.env.A}>`);
+           }
+         }",
+    ),
+    (
+        "class",
+        "import { DurableObject } from 'cloudflare:workers';
+         export class App extends DurableObject {
+           fetch() { return new Response(`${this.ctx.storage.kv.get('runs')}`) }
+           scheduled({ cron, scheduledTime }) {
+             const runs = (this.ctx.storage.kv.get('runs') ?? 0) + 1;
+             this.ctx.storage.kv.put('runs', runs);
+             const minute = new Date(scheduledTime).getUTCMinutes();
+             console.log(`<class ${cron} ${minute} ${this.env.A}>`);
+           }
+         }",
+    ),
+];
+
+#[test]
+fn crons_of_deployed_apps_run_also_after_a_restart() {
+    let data = tempdir().unwrap();
+    let serve = || Server::serve(data.path(), &["--debug-port", "0", "--shards", "2"]);
+    let server = serve();
+    let deployment = |source: &str, crons: &[&str]| {
+        json!({
+            "main": "app.js", "modules": { "app.js": source }, "vars": { "A": 1 }, "crons": crons,
+        })
+    };
+    for (app, source) in APPS {
+        let answer = server.deploy_json(app, &deployment(source, &["0 * * * *"]));
+        assert_eq!(answer.status, 201, "{app}: {}", answer.text());
+    }
+    let runs = |server: &Server, app: &str| {
+        wait_for("the run", || {
+            (count(server, &format!("<{app} 0 * * * * 0 1>")) > 0).then_some(())
+        });
+    };
+    server.advance(60 * 60_000);
+    APPS.iter().for_each(|(app, _)| runs(&server, app));
+    wait_for("waitUntil", || (count(&server, "<later>") > 0).then_some(()));
+    server.kill();
+    let server = serve();
+    server.advance(60 * 60_000);
+    APPS.iter().for_each(|(app, _)| runs(&server, app));
+    assert_eq!(server.text("class", "/"), "2");
+    let answer = server.deploy_json("class", &deployment(APPS[2].1, &[]));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    server.advance(60 * 60_000);
+    let both =
+        || (count(&server, "<object 0") > 1 && count(&server, "<entrypoint 0") > 1).then_some(());
+    wait_for("the next runs", both);
+    assert_eq!(server.text("class", "/"), "2");
+}
+
+#[test]
+fn crons_without_a_handler_are_refused_with_the_deployment() {
+    let data = tempdir().unwrap();
+    let server = Server::serve(data.path(), &[]);
+    let source = "export default { fetch() { return new Response('it') } };";
+    let body = json!({
+        "main": "app.js", "modules": { "app.js": source }, "crons": ["* * * * *"],
+    });
+    let answer = server.deploy_json("a", &body);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("has scheduled()"), "{}", answer.text());
+    assert_eq!(server.ask(&Ask::get("/").host("a.localhost")).status, 404);
 }

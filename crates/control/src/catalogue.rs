@@ -26,6 +26,9 @@ pub struct App {
     pub created_ms: u64,
     /// When the current deployment came, in milliseconds since 1970.
     pub updated_ms: u64,
+    /// The cron patterns by which its `scheduled()` runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crons: Vec<String>,
 }
 
 /// The set of all apps; clones share it.
@@ -153,7 +156,8 @@ mod tests {
     use super::*;
 
     fn app(version: u64) -> App {
-        App { version, hash: "ab".into(), created_ms: 1, updated_ms: 2 }
+        let crons = (1..version).map(|minute| format!("{minute} * * * *")).collect();
+        App { version, hash: "ab".into(), created_ms: 1, updated_ms: 2, crons }
     }
 
     #[test]

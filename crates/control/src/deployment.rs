@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use worker::code::{self, Module, is_module_name, is_typescript};
+use worker::cron::CronTrigger;
 use worker::limits::CODE_BYTES_MAX;
 use worker::typescript;
 
@@ -36,6 +37,15 @@ struct RawDeployment {
     modules: RawModules,
     #[serde(default)]
     vars: Map<String, Value>,
+    #[serde(default)]
+    crons: Vec<String>,
+    rpc: Option<RawRpc>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRpc {
+    path: String,
 }
 
 struct RawModules(BTreeMap<String, RawModule>);
@@ -72,6 +82,8 @@ pub(crate) fn parse(format: Format, body: &Bytes) -> Result<Deployment, Refusal>
                 main: Some(BARE_MODULE.into()),
                 modules: RawModules(BTreeMap::from([(BARE_MODULE.into(), module)])),
                 vars: Map::new(),
+                crons: Vec::new(),
+                rpc: None,
             }
         }
     };
@@ -117,20 +129,41 @@ fn check(raw: RawDeployment) -> Result<Deployment, Refusal> {
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "code_too_large", message));
     }
     let bundle = code::check_bundle(main, modules)?;
-    let code_hash = code::hash(&bundle);
-    let hash = with_vars(code_hash, &raw.vars);
-    Ok(Deployment { main: bundle.main_module, modules: bundle.modules, vars: raw.vars, hash })
+    let RawDeployment { vars, crons, rpc, .. } = raw;
+    crons.iter().try_for_each(|pattern| check_cron(pattern))?;
+    let rpc = rpc.map(|rpc| check_path(rpc.path)).transpose()?;
+    let mut hash = code::hash(&bundle);
+    if !vars.is_empty() {
+        // In a sorted map, so that the order in which a client writes them does not matter.
+        hash = with(&hash, &vars.iter().collect::<BTreeMap<_, _>>());
+    }
+    if !crons.is_empty() || rpc.is_some() {
+        hash = with(&hash, &(&crons, &rpc));
+    }
+    let (main, modules) = (bundle.main_module, bundle.modules);
+    Ok(Deployment { main, modules, vars, crons, rpc, hash })
 }
 
-/// The hash of the code, and of the variables where there are any.
-fn with_vars(code_hash: String, vars: &Map<String, Value>) -> String {
-    if vars.is_empty() {
-        return code_hash;
+fn check_cron(pattern: &str) -> Result<(), Refusal> {
+    let wrong = |error| Refusal::code("cron", format!("the cron pattern {pattern:?}: {error}"));
+    CronTrigger::parse(pattern).map(drop).map_err(wrong)
+}
+
+/// A path as it stands in a URL, so that a request's path can be compared with it.
+fn check_path(path: String) -> Result<String, Refusal> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#%\\\"<>`{}".contains(&byte);
+    let has_dots = path.split('/').any(|part| matches!(part, "." | ".."));
+    if path.starts_with('/') && path.bytes().all(is_plain) && !has_dots {
+        return Ok(path);
     }
-    // In a sorted map, so that the order in which a client writes them does not matter.
-    let vars: BTreeMap<_, _> = vars.iter().collect();
-    let vars = serde_json::to_vec(&vars).expect("JSON values can be written as JSON");
-    let both = Sha256::new().chain_update(code_hash).chain_update(vars).finalize();
+    let message = format!("{path:?} is no path for \"rpc\"; give one like \"/rpc\"");
+    Err(Refusal::code("rpc_path", message))
+}
+
+/// The hash of what has this hash together with more.
+fn with(hash: &str, more: &impl Serialize) -> String {
+    let more = serde_json::to_vec(more).expect("JSON values can be written as JSON");
+    let both = Sha256::new().chain_update(hash).chain_update(more).finalize();
     both.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -29,6 +29,10 @@ pub trait AppHost {
     /// Stops the app and erases its code and data. Erasing what is not there succeeds.
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>>;
 
+    /// Runs `scheduled()` of apps when these patterns, which were checked, say so; replaces those
+    /// before.
+    fn schedule(&self, crons: Vec<(String, Vec<String>)>);
+
     /// What of all apps is in memory.
     fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>>;
 }
@@ -42,6 +46,10 @@ pub struct Deployment {
     pub modules: BTreeMap<String, Module>,
     /// The variables in the app's `env`.
     pub vars: Map<String, Value>,
+    /// When its `scheduled()` runs.
+    pub crons: Vec<String>,
+    /// The path at which outside clients speak Cap'n Web to it, if they may.
+    pub rpc: Option<String>,
     /// SHA-256 of all of this as 64 hex digits: equal deployment, equal hash.
     pub hash: String,
 }

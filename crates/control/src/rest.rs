@@ -79,6 +79,7 @@ impl Admin {
             now_ms: config.now_ms,
             changing: RefCell::default(),
         };
+        state.schedule();
         Admin { state: Rc::new(state) }
     }
 }
@@ -157,7 +158,7 @@ impl State {
         let lock = self.lock(name);
         let _turn = lock.lock().await;
         let before = self.catalogue.app(name.as_str());
-        let hash = deployment.hash.clone();
+        let (hash, crons) = (deployment.hash.clone(), deployment.crons.clone());
         let version = match self.running(name, &before, &hash).await? {
             Some(version) => version,
             None => self.start(name, deployment).await?,
@@ -168,9 +169,10 @@ impl State {
             Some(app) => (app.created_ms, now_ms),
             None => (now_ms, now_ms),
         };
-        let app = App { version, hash, created_ms, updated_ms };
+        let app = App { version, hash, created_ms, updated_ms, crons };
         if before.as_ref() != Some(&app) {
             self.catalogue.put(name, app.clone()).map_err(|error| Refusal::storage(&error))?;
+            self.schedule();
         }
         let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
         let answer = json!({
@@ -212,9 +214,17 @@ impl State {
         self.known(name)?;
         self.host.remove(name.as_str()).await?;
         self.catalogue.remove(name).map_err(|error| Refusal::storage(&error))?;
+        self.schedule();
         tracing::info!(app = name.as_str(), "removed");
         let (headers, body) = (HeaderMap::new(), Body::Empty);
         Ok(Response { status: StatusCode::NO_CONTENT, headers, body, url: None, socket: None })
+    }
+
+    /// Tells the host when `scheduled()` of all apps runs.
+    fn schedule(&self) {
+        let apps = self.catalogue.apps().into_iter();
+        let crons = apps.filter(|(_, app)| !app.crons.is_empty());
+        self.host.schedule(crons.map(|(name, app)| (name, app.crons)).collect());
     }
 
     fn known(&self, name: &AppName) -> Result<App, Refusal> {
@@ -231,6 +241,7 @@ impl State {
             "url": self.url(name),
             "created": rfc3339(app.created_ms),
             "updated": rfc3339(app.updated_ms),
+            "crons": app.crons,
         })
     }
 

@@ -19,6 +19,7 @@ mod isolate;
 mod loader;
 mod node;
 mod pool;
+mod provided;
 mod rejection;
 mod start;
 mod turn_end;

@@ -1,6 +1,6 @@
 //! Module resolution inside one bundle (`spec/workers.md` WL-22): relative specifiers against
-//! the importing module, bare ones against the bundle, `cloudflare:*` from the runtime; nothing
-//! else can be imported.
+//! the importing module, bare ones against the bundle, `cloudflare:*` and the libraries of
+//! [`crate::provided`] from the runtime; nothing else can be imported.
 //!
 //! deno_core registers a module without import attribute under its own type and then fails to
 //! link it, while Workers import JSON, text and data without attributes. So such a module is
@@ -29,6 +29,7 @@ use crate::engine::Engine;
 use crate::error::SourcePosition;
 use crate::evaluation::{KIND_CJS, KIND_WASM};
 use crate::node::NodeCompat;
+use crate::provided;
 
 /// Loads modules of the bundle that was put in; before that, nothing.
 pub(crate) struct BundleLoader {
@@ -97,12 +98,9 @@ impl BundleLoader {
                 let (module_type, code) = content(modules.get(&*decode(url.path().get(1..)?)?)?);
                 (module_type, code, None)
             }
+            PROVIDED_SCHEME => self.script(&provided::source(url.as_str())?),
             _ => match modules.get(&*module_name(url.as_str())?)? {
-                Module::Js(text) => {
-                    let cache = self.engine.code_cache.look_up(text);
-                    let code = ModuleSourceCode::String(Arc::clone(text).into());
-                    (ModuleType::JavaScript, code, cache)
-                }
+                Module::Js(text) => self.script(text),
                 // An import that names the type gets the content itself.
                 module if *requested != RequestedModuleType::None => {
                     let (module_type, code) = content(module);
@@ -116,7 +114,15 @@ impl BundleLoader {
         };
         Some(ModuleSource::new(module_type, code, url, cache))
     }
+
+    fn script(&self, text: &Arc<str>) -> Loaded {
+        let cache = self.engine.code_cache.look_up(text);
+        let code = ModuleSourceCode::String(Arc::clone(text).into());
+        (ModuleType::JavaScript, code, cache)
+    }
 }
+
+type Loaded = (ModuleType, ModuleSourceCode, Option<SourceCodeCacheInfo>);
 
 impl ModuleLoader for BundleLoader {
     fn resolve(
@@ -147,7 +153,9 @@ impl ModuleLoader for BundleLoader {
             return Ok(url);
         }
         let bare = || node.find(specifier).and_then(|url| Url::parse(&url).ok());
-        self.find(specifier, referrer).or_else(bare).ok_or_else(|| {
+        let provided = || provided::url(specifier).and_then(|url| Url::parse(url).ok());
+        let found = self.find(specifier, referrer).or_else(bare).or_else(provided);
+        found.ok_or_else(|| {
             let from = module_name(referrer).unwrap_or(referrer.into());
             self.missing.replace(Some((specifier.into(), from.to_string())));
             let hint = node.hint(specifier).map_or_else(String::new, |hint| format!("\n  {hint}"));
@@ -244,6 +252,7 @@ fn shim(module: &Module, url: &Url) -> String {
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b'\\').add(b' ').add(b'"');
 const MODULE_PREFIX: &str = "worker:///";
 const CONTENT_SCHEME: &str = "content";
+const PROVIDED_SCHEME: &str = "provided";
 const CONTENT_PREFIX: &str = "content:///";
 /// Modules that the runtime itself provides.
 const RUNTIME_MODULES: &[&str] = &["cloudflare:workers"];

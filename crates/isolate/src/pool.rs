@@ -49,6 +49,13 @@ impl Pool {
         Ok(true)
     }
 
+    /// True if [`take`](Self::take) would give an isolate.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.blanks.borrow().is_empty()
+            || self.engine.isolates.load(Ordering::Relaxed) < self.engine.limits.isolates_max
+    }
+
     /// True if nothing is left to be made, or no more isolates may live.
     #[must_use]
     pub fn is_full(&self) -> bool {

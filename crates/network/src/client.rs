@@ -3,10 +3,12 @@
 //! A [`Client`] belongs to one worker on one shard; nothing of it is shared with others, neither
 //! connections nor TLS sessions (`spec/security.md` §3.2). Headers that describe the connection
 //! or the length are ours, not the worker's. Redirects are followed a room below, each as a
-//! request of its own.
+//! request of its own. A request for a WebSocket has a connection to itself ([`upgrade`]).
+
+mod upgrade;
 
 use std::cell::RefCell;
-use std::error::Error as _;
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ use worker::error::{Error, Thrown};
 use worker::message::{Request, Response};
 use worker::outbound::Internet;
 
-use crate::connector::{ConnectError, Connector};
+use crate::connector::{ConnectError, Connector, Versions};
 use crate::egress::Egress;
 use crate::limits::{
     ANSWER_HEAD_BYTES_MAX, ANSWER_HEADERS_MAX, ANSWER_TIMEOUT, IDLE_PER_HOST_MAX, IDLE_TIMEOUT,
@@ -48,6 +50,8 @@ pub struct Gateway {
 /// One worker's way out.
 struct Client {
     connector: Connector,
+    /// Makes the connections of WebSockets, which are never used for anything else.
+    upgrader: Connector,
     sockets: Arc<Semaphore>,
     pool: Rc<RefCell<Pool>>,
 }
@@ -82,9 +86,12 @@ impl Internet for Gateway {
         let mut tls = self.tls.clone();
         // A clone shares its sessions, which are this worker's own business.
         tls.resumption = rustls::client::Resumption::default();
-        let connector = Connector::new(self.egress, Arc::clone(&sockets), tls);
+        let connect =
+            |versions, tls| Connector::new(self.egress, Arc::clone(&sockets), tls, versions);
+        let upgrader = connect(Versions::Http1, tls.clone());
+        let connector = connect(Versions::All, tls);
         let pool = Rc::new(RefCell::new(pool(&connector)));
-        Rc::new(Client { connector, sockets, pool })
+        Rc::new(Client { connector, upgrader, sockets, pool })
     }
 }
 
@@ -103,32 +110,59 @@ fn pool(connector: &Connector) -> Pool {
 impl Entrypoint for Client {
     fn fetch(&self, request: Request) -> Reply<Response> {
         let method = request.method.clone();
-        let sent = match outgoing(request) {
-            Ok(request) => self.pool.borrow().request(request),
+        let asks_for_socket = request.asks_for_socket();
+        let request = match outgoing(request) {
+            Ok(request) => request,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
-        let (connector, sockets) = (self.connector.clone(), Arc::clone(&self.sockets));
-        let current = Rc::clone(&self.pool);
+        let patience = self.patience();
+        if asks_for_socket {
+            let answer = upgrade::ask(self.upgrader.clone(), request);
+            return Box::pin(async move { patience.wait(answer).await? });
+        }
+        let sent = self.pool.borrow().request(request);
         Box::pin(async move {
-            let mut sent = pin!(sent);
-            let answer = match tokio::time::timeout(STARVED_AFTER, &mut sent).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    if sockets.available_permits() == 0 {
-                        // Idle connections to other hosts keep this one out: close them.
-                        current.replace(pool(&connector));
-                    }
-                    let answer = tokio::time::timeout(ANSWER_TIMEOUT, sent).await;
-                    answer.map_err(|_| network_error("there was no answer in time"))?
-                }
-            };
-            Ok(incoming(answer.map_err(|error| failure(&error))?, &method))
+            let answer = patience.wait(sent).await?;
+            let answer = answer.map_err(|error| failure(&error))?;
+            Ok(incoming(answer, &method, |chunks| Box::pin(chunks)))
         })
     }
 
     fn call(&self, _call: Call) -> Reply<Serialized> {
         let message = "The internet does not implement RPC.";
         Box::pin(std::future::ready(Err(Error::AppThrew(Thrown::new("TypeError", message).into()))))
+    }
+}
+
+impl Client {
+    fn patience(&self) -> Patience {
+        Patience {
+            connector: self.connector.clone(),
+            sockets: Arc::clone(&self.sockets),
+            pool: Rc::clone(&self.pool),
+        }
+    }
+}
+
+/// Waits for an answer as long as that makes sense.
+struct Patience {
+    connector: Connector,
+    sockets: Arc<Semaphore>,
+    pool: Rc<RefCell<Pool>>,
+}
+
+impl Patience {
+    async fn wait<T>(self, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let mut answer = pin!(answer);
+        if let Ok(answer) = tokio::time::timeout(STARVED_AFTER, &mut answer).await {
+            return Ok(answer);
+        }
+        if self.sockets.available_permits() == 0 {
+            // Idle connections to other hosts keep this one out: close them.
+            self.pool.replace(pool(&self.connector));
+        }
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+        answer.map_err(|_| network_error("there was no answer in time"))
     }
 }
 
@@ -166,7 +200,11 @@ fn uri(url: &str) -> Option<Uri> {
 }
 
 /// Turns hyper's response into ours; the body is read as its reader asks for it.
-fn incoming(response: http::Response<Incoming>, method: &Method) -> Response {
+fn incoming(
+    response: http::Response<Incoming>,
+    method: &Method,
+    stream: impl FnOnce(Chunks) -> Pin<Box<dyn Stream<Item = Chunk> + Send>>,
+) -> Response {
     let (mut parts, body) = response.into_parts();
     remove_connection_headers(&mut parts.headers);
     let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -176,7 +214,7 @@ fn incoming(response: http::Response<Incoming>, method: &Method) -> Response {
         Body::Full(Bytes::new())
     } else {
         let length = body.size_hint().exact();
-        Body::Stream(BodyStream::new(Chunks(body), length))
+        Body::Stream(BodyStream::new(stream(Chunks(body)), length))
     };
     let headers: HeaderMap = parts.headers;
     Response { status: parts.status, headers, body, url: None, socket: None }
@@ -185,8 +223,10 @@ fn incoming(response: http::Response<Incoming>, method: &Method) -> Response {
 /// The chunks of a body from the network.
 struct Chunks(Incoming);
 
+type Chunk = Result<Bytes, BodyError>;
+
 impl Stream for Chunks {
-    type Item = Result<Bytes, BodyError>;
+    type Item = Chunk;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -206,9 +246,9 @@ impl Stream for Chunks {
 }
 
 /// What user code sees of a request that got no answer.
-fn failure(error: &legacy::Error) -> Error {
-    let mut cause = error.source();
-    let mut deepest = None;
+fn failure(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = Some(error);
+    let mut deepest = String::new();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<ConnectError>() {
             return network_error(&error.to_string());
@@ -217,10 +257,10 @@ fn failure(error: &legacy::Error) -> Error {
         if let Some(BodyError::Failed(message)) = error.downcast_ref() {
             return Error::AppThrew(Thrown::new("Error", message).into());
         }
-        deepest = Some(error);
+        deepest = error.to_string();
         cause = error.source();
     }
-    network_error(&deepest.map_or_else(|| error.to_string(), ToString::to_string))
+    network_error(&deepest)
 }
 
 fn network_error(why: &str) -> Error {

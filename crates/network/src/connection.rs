@@ -29,7 +29,7 @@ use crate::listener::LocalExecutor;
 use crate::request::{self, Refusal};
 use crate::response::{self, Outgoing};
 use crate::socket::{Scratch, Socket};
-use crate::websocket;
+use crate::websocket::{self, Accepted, Role};
 
 /// What all connections of one listener share.
 pub(crate) struct Server {
@@ -88,7 +88,12 @@ impl Server {
                     let parts = connection.into_parts();
                     drop(builders);
                     let stream = parts.io.into_inner().into_stream();
-                    return websocket::serve(stream, parts.read_buf, end, closing).await;
+                    let wire = Accepted::new(stream);
+                    let closed = async move {
+                        // A sender that is gone means that the listener is gone: close as well.
+                        let _ = closing.wait_for(|closing| *closing).await;
+                    };
+                    return websocket::run(wire, Role::Server, parts.read_buf, end, closed).await;
                 }
                 ended
             }

@@ -17,17 +17,28 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use socket2::SockRef;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 
 use crate::egress::{Egress, is_port_allowed};
 use crate::limits::CONNECT_TIMEOUT;
+use crate::websocket::keep_alive;
 
 /// Makes connections for one worker, with TLS where the URL says `https`.
 #[derive(Clone)]
 pub(crate) struct Connector {
     https: HttpsConnector<Dialler>,
+}
+
+/// What a connection with TLS offers to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions {
+    /// HTTP/2 where the server can.
+    All,
+    /// HTTP/1.1, where WebSockets begin.
+    Http1,
 }
 
 /// Makes the TCP connections.
@@ -64,13 +75,18 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Connector {
-    pub fn new(egress: Egress, sockets: Arc<Semaphore>, tls: ClientConfig) -> Connector {
+    pub fn new(
+        egress: Egress,
+        sockets: Arc<Semaphore>,
+        tls: ClientConfig,
+        versions: Versions,
+    ) -> Connector {
         let dialler = Dialler { egress, sockets };
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(dialler);
+        let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
+        let https = match versions {
+            Versions::All => builder.https_or_http().enable_all_versions().wrap_connector(dialler),
+            Versions::Http1 => builder.https_or_http().enable_http1().wrap_connector(dialler),
+        };
         Connector { https }
     }
 }
@@ -128,6 +144,7 @@ impl Dialler {
                 Ok(stream) => {
                     // Without it the last packet of every request may wait for an answer.
                     let _ = stream.set_nodelay(true);
+                    keep_alive(&SockRef::from(&stream));
                     return Ok(Socket { stream: TokioIo::new(stream), _permit: permit });
                 }
                 Err(error) => failure = error,

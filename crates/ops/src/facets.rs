@@ -7,12 +7,13 @@ use worker::actor::{Actor, Name};
 use worker::actor_id::ActorId;
 use worker::facet::{self, ActorClass, Bound, FacetSlot, FacetStub};
 use worker::loader::WorkerSource;
+use worker::meter::InvocationLimits;
 
 use crate::actor::reason;
 use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::{JsError, thrown};
-use crate::loader::LoadedHandle;
+use crate::loader::{LoadedHandle, invocation_limits};
 use crate::request::v8_text;
 use crate::stub;
 
@@ -175,7 +176,7 @@ pub fn op_facets_own_class<'s>(
     #[string] name: String,
     #[cppgc] props: Option<&SerializedHandle>,
 ) -> v8::Local<'s, v8::Object> {
-    class(scope, instance(state).source(), name, props)
+    class(scope, (instance(state).source(), name), props, InvocationLimits::default())
 }
 
 /// A class that a dynamic worker exports, with props.
@@ -185,18 +186,20 @@ pub fn op_facets_loaded_class<'s>(
     #[cppgc] worker: &LoadedHandle,
     #[string] name: String,
     #[cppgc] props: Option<&SerializedHandle>,
-) -> v8::Local<'s, v8::Object> {
-    class(scope, WorkerSource::Loaded(Rc::clone(&worker.worker)), name, props)
+    #[string] limits: &str,
+) -> Result<v8::Local<'s, v8::Object>, JsError> {
+    let source = WorkerSource::Loaded(Rc::clone(&worker.worker));
+    Ok(class(scope, (source, name), props, invocation_limits(limits)?))
 }
 
 fn class<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    source: WorkerSource,
-    name: String,
+    (source, name): (WorkerSource, String),
     props: Option<&SerializedHandle>,
+    limits: InvocationLimits,
 ) -> v8::Local<'s, v8::Object> {
     let props = props.map(SerializedHandle::value);
-    let class = ActorClass { source, name, props };
+    let class = ActorClass { source, name, props, limits };
     cppgc::make_cppgc_object(scope, ClassHandle { class })
 }
 

@@ -144,6 +144,8 @@ deno_core::extension!(
         loader::op_loader_entrypoint,
         loader::op_loader_env,
         loader::op_loader_wasm_bytes,
+        loader::op_loader_abort_isolate,
+        loader::op_loader_compare,
         modules::op_modules_compile,
         modules::op_modules_find,
         node::op_node_hash,
@@ -282,6 +284,7 @@ deno_core::extension!(
         "node_modules.js",
         "node_process.js",
         "node_timers.js",
+        "socket_client.js",
         "subtle_crypto.js",
     ],
     synthetic_esm = [

@@ -40,20 +40,47 @@ unsafe impl GarbageCollected for LoadedHandle {
     }
 }
 
-/// Finds a dynamic worker: `[handle, whether the code must be given]`.
+/// Finds a dynamic worker: `[handle, what to do]`: 0 nothing, 1 give its code, 2 compare it.
 #[op2]
 pub fn op_loader_find<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[string] name: Option<String>,
 ) -> v8::Local<'s, v8::Array> {
-    let (worker, is_new) = match instance(state).loader().find(name.as_deref()) {
-        Found::Known(worker) => (worker, false),
-        Found::New(worker) => (worker, true),
+    let (worker, what) = match instance(state).loader().find(name.as_deref()) {
+        Found::Known(worker) => (worker, KNOWN),
+        Found::ToCheck(worker) => (worker, TO_CHECK),
+        Found::New(worker) => (worker, NEW),
     };
     let handle = cppgc::make_cppgc_object(scope, LoadedHandle { worker }).into();
-    let is_new = v8::Boolean::new(scope, is_new).into();
-    v8::Array::new_with_elements(scope, &[handle, is_new])
+    let what = v8::Integer::new(scope, what).into();
+    v8::Array::new_with_elements(scope, &[handle, what])
+}
+
+/// Ends the calling worker with all that runs in it; code that is loaded under its name again is
+/// asked for anew (WL-42).
+#[op2(fast)]
+pub fn op_loader_abort_isolate(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    #[string] reason: &str,
+) {
+    instance(state).abort_isolate(reason);
+    isolate::end_turn(scope);
+}
+
+/// Compares the code that a callback gives now with what runs under its name, and reports a
+/// difference once.
+#[op2(nofast)]
+pub fn op_loader_compare(
+    scope: &mut v8::PinScope<'_, '_>,
+    #[cppgc] handle: &LoadedHandle,
+    #[string] main: String,
+    modules: v8::Local<'_, v8::Array>,
+) -> Result<(), JsError> {
+    let bundle = check_bundle(main, modules_of(scope, modules)?)?;
+    handle.worker.compare(&bundle);
+    Ok(())
 }
 
 /// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `ts`, `cjs`, `text`,
@@ -174,6 +201,11 @@ fn node_of(given: &Value) -> NodeCompat {
     NodeCompat::new(given["date"].as_str().unwrap_or_default(), flags.filter_map(Value::as_str))
 }
 
+/// Limits of events through one stub or of one class, as `js/limits.js` writes them.
+pub(crate) fn invocation_limits(limits: &str) -> Result<InvocationLimits, JsError> {
+    Ok(worker_limits(&settings(limits)?).invocation)
+}
+
 fn worker_limits(limits: &Value) -> WorkerLimits {
     let number = |name: &str| limits[name].as_u64().and_then(|n| u32::try_from(n).ok());
     let invocation = InvocationLimits {
@@ -204,7 +236,7 @@ pub fn op_loader_entrypoint<'s>(
     #[string] limits: String,
 ) -> Result<v8::Local<'s, v8::Object>, JsError> {
     let props = props.map(SerializedHandle::value);
-    let limits = worker_limits(&settings(&limits)?).invocation;
+    let limits = invocation_limits(&limits)?;
     let source = WorkerSource::Loaded(Rc::clone(&handle.worker));
     Ok(stub::handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props, limits }))))
 }
@@ -264,3 +296,7 @@ fn data(
     bytes.truncate(copied);
     Ok(bytes)
 }
+
+const KNOWN: i32 = 0;
+const NEW: i32 = 1;
+const TO_CHECK: i32 = 2;

@@ -24,6 +24,7 @@ use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing};
 use crate::eviction::Usage;
 use crate::gate::{OutputGate, Passage};
 use crate::input_gate::{InputGate, SectionId};
+use crate::meter::InvocationLimits;
 use crate::position::Position;
 use crate::shard::Shard;
 use crate::socket_set::SocketSet;
@@ -62,6 +63,8 @@ pub struct Identity {
     pub class: String,
     /// `ctx.props`.
     pub props: Option<Serialized>,
+    /// Limits of its events besides those of its worker.
+    pub limits: InvocationLimits,
     /// Its place in the tree of facets.
     pub position: Rc<Position>,
 }

@@ -14,6 +14,7 @@ use crate::event::Entry;
 use crate::facet::ActorClass;
 use crate::live::{LiveStub, Loan};
 use crate::loader::WorkerSource;
+use crate::meter::InvocationLimits;
 use crate::shard::Shard;
 use crate::stub::{ActorStub, WorkerStub};
 
@@ -86,6 +87,8 @@ impl Capability {
                 source: WorkerSource::Configured(Rc::clone(shard), *worker),
                 name: name.to_string(),
                 props: props.clone(),
+                // Only classes of dynamic workers have limits, and those are not sent.
+                limits: InvocationLimits::default(),
             }),
             Capability::Live(loan) => {
                 Arrived::Live(LiveStub::new(Rc::clone(shard), Arc::clone(loan)))

@@ -1,26 +1,39 @@
-//! Cron triggers: when `scheduled()` handlers of the configured workers run.
+//! Cron triggers: when `scheduled()` handlers of the configured workers run, or what an object is
+//! told that runs others.
 //!
 //! Patterns have the platform's five fields, in UTC, with Sunday as day 1. Times that passed while
 //! the process did not run are not made up for.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use serde_json::json;
 
+use crate::actor_id::ActorId;
+use crate::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use crate::event::{Entry, Event, EventKind};
 use crate::instance::Instance;
 use crate::shard::Shard;
-use crate::stub::reply;
+use crate::stub::{ActorStub, reply};
 
 /// A pattern that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronTrigger {
-    worker: usize,
+    target: Target,
     text: String,
     cron: Cron,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// The configured worker at a place.
+    Worker(usize),
+    /// The object of a name in the namespace with a unique key: its method [`OF_ACTOR`] is called.
+    Actor(Arc<str>, Arc<str>),
 }
 
 /// When the triggers of the process are due; the first shard has them.
@@ -55,13 +68,20 @@ impl CronTrigger {
                  example \"*/5 * * * *\""
             )
         })?;
-        Ok(CronTrigger { worker: 0, text: text.into(), cron })
+        Ok(CronTrigger { target: Target::Worker(0), text: text.into(), cron })
     }
 
     /// The same for the configured worker at a place; the first has it otherwise.
     #[must_use]
     pub fn of_worker(self, worker: usize) -> CronTrigger {
-        CronTrigger { worker, ..self }
+        CronTrigger { target: Target::Worker(worker), ..self }
+    }
+
+    /// The same for the object `name` of the namespace with this unique key, whose method
+    /// `runScheduled` is called with `cron` and `scheduledTime` as JSON.
+    #[must_use]
+    pub fn of_actor(self, key: &str, name: &str) -> CronTrigger {
+        CronTrigger { target: Target::Actor(key.into(), name.into()), ..self }
     }
 
     /// The first time after `after_ms` that fits; `None` if there is none.
@@ -88,6 +108,24 @@ impl Shard {
         *crons.triggers.borrow_mut() = triggers.iter().map(armed).collect();
     }
 
+    /// Replaces the triggers of objects; on the first shard. One that was there before keeps its
+    /// time, so that none is passed over.
+    pub fn set_actor_crons(self: &Rc<Self>, triggers: Vec<CronTrigger>) {
+        let now_ms = self.clock().now_ms();
+        let mut armed = self.crons().1.triggers.borrow_mut();
+        let (kept, before): (Vec<_>, Vec<_>) =
+            armed.drain(..).partition(|(trigger, _)| matches!(trigger.target, Target::Worker(_)));
+        *armed = kept;
+        armed.extend(triggers.into_iter().map(|trigger| {
+            let known = before.iter().find(|(other, _)| *other == trigger);
+            let next_ms = known.map(|(_, next_ms)| next_ms.get());
+            let next_ms = next_ms.unwrap_or_else(|| trigger.next_after(now_ms));
+            (trigger, Cell::new(next_ms))
+        }));
+        drop(armed);
+        self.tick_when_due();
+    }
+
     /// When the next trigger is due.
     pub(crate) fn next_cron(&self) -> Option<u64> {
         self.crons().1.triggers.borrow().iter().filter_map(|(_, next_ms)| next_ms.get()).min()
@@ -98,18 +136,36 @@ impl Shard {
         let mut due = Vec::new();
         for (trigger, next_ms) in &*self.crons().1.triggers.borrow() {
             if let Some(time_ms) = next_ms.get().filter(|next_ms| *next_ms <= now_ms) {
-                due.push((trigger.worker, ScheduledRun { cron: trigger.text.clone(), time_ms }));
+                let run = ScheduledRun { cron: trigger.text.clone(), time_ms };
+                due.push((trigger.target.clone(), run));
                 next_ms.set(trigger.next_after(now_ms));
             }
         }
-        for (worker, run) in due {
-            self.run_scheduled(worker, run);
+        for (target, run) in due {
+            let text = run.cron.clone();
+            let (end, whose) = match target {
+                Target::Worker(worker) => (self.run_scheduled(worker, run), "".into()),
+                Target::Actor(key, name) => (self.call_scheduled(&key, &name, &run), name),
+            };
+            self.spawn(async move {
+                if let Err(error) = end.await {
+                    tracing::error!(cron = text, app = &*whose, %error, "scheduled() failed");
+                }
+            });
         }
     }
 
-    fn run_scheduled(self: &Rc<Self>, worker: usize, run: ScheduledRun) {
+    fn call_scheduled(self: &Rc<Self>, key: &str, name: &str, run: &ScheduledRun) -> Reply<()> {
+        let run = json!({ "cron": run.cron, "scheduledTime": run.time_ms });
+        let arguments = Some(Serialized::of_text_argument(&run.to_string()));
+        let call = Call { method: Some(OF_ACTOR.into()), arguments, ..Call::default() };
+        let id = ActorId::from_name(key, name);
+        let reply = ActorStub::new(Rc::clone(self), key.into(), id).call(call);
+        Box::pin(async move { reply.await.map(drop) })
+    }
+
+    fn run_scheduled(self: &Rc<Self>, worker: usize, run: ScheduledRun) -> Reply<()> {
         let (answer, end) = reply();
-        let (shard, text) = (Rc::clone(self), run.cron.clone());
         self.outside(move |shard| {
             let kind = EventKind::Scheduled(run, answer);
             let event = Event { actor: None, entry: Entry::default(), kind };
@@ -118,13 +174,12 @@ impl Shard {
                 Err(error) => event.fail(error),
             }
         });
-        shard.spawn(async move {
-            if let Err(error) = end.await {
-                tracing::error!(cron = text, %error, "scheduled() failed");
-            }
-        });
+        end
     }
 }
+
+/// The method of an object that runs the `scheduled()` of others.
+const OF_ACTOR: &str = "runScheduled";
 
 /// The isolate's side of a run.
 impl Instance {

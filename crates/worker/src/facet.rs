@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::limits::{ACTOR_WAITING_MAX, FACET_DEPTH_MAX, FACET_NAME_BYTES_MAX};
 use crate::loader::WorkerSource;
+use crate::meter::InvocationLimits;
 use crate::position::Position;
 use crate::stub::Deliver;
 
@@ -53,6 +54,8 @@ pub struct ActorClass {
     pub name: String,
     /// `ctx.props` of the actors made of it.
     pub props: Option<Serialized>,
+    /// Limits of their events besides those of the worker.
+    pub limits: InvocationLimits,
 }
 
 /// A handle to a facet, bound to its slot for ever (FA-10).
@@ -254,6 +257,7 @@ impl FacetSlot {
                     id: startup.id.clone(),
                     class: startup.class.name.clone(),
                     props: startup.class.props.clone(),
+                    limits: startup.class.limits,
                     position: slot.position()?,
                 };
                 Actor::start(worker, identity)

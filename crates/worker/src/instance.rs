@@ -157,6 +157,21 @@ impl Instance {
         self.loader.get_or_init(|| LoaderNamespace::new(Rc::clone(&self.shard)))
     }
 
+    /// Ends the isolate with all that runs in it, on its own wish.
+    pub fn abort_isolate(&self, reason: &str) {
+        let loaded = self.loaded.get().and_then(Weak::upgrade);
+        if let Some(loaded) = loaded {
+            loaded.give_up_name();
+        }
+        let text = match reason {
+            "" => "The isolate was aborted by abortIsolate().".to_owned(),
+            reason => format!("The isolate was aborted: {reason}"),
+        };
+        if let Some(worker) = self.worker() {
+            worker.break_with(&Error::reset(text));
+        }
+    }
+
     /// Notes what the main module exports.
     pub fn set_exports(&self, exports: impl IntoIterator<Item = (String, ExportKind)>) {
         self.exports.borrow_mut().extend(exports);

@@ -35,6 +35,7 @@ pub mod instance;
 pub mod limits;
 pub mod link;
 pub mod live;
+mod load_queue;
 mod loaded;
 pub mod loader;
 mod log;

@@ -49,6 +49,11 @@ pub struct Limits {
     pub buffer_bytes_max: usize,
     /// Isolates of the process, blank ones included.
     pub isolates_max: usize,
+    /// How long a dynamic worker may wait until one more isolate may live, in milliseconds.
+    pub load_wait_ms: u64,
+    /// Whether the code of loaded workers is asked for again, to see if it changed under the
+    /// same name.
+    pub check_loads: bool,
     /// Objects and facets in memory, per shard. Each has three open files.
     pub actors_max: usize,
     /// Bytes of a request body as a whole.
@@ -76,6 +81,10 @@ impl Default for Limits {
             buffer_bytes_max: 128 << 20,
             // Each has about ten memory mappings, of which Linux allows 65,530 by default.
             isolates_max: 5_000,
+            // Within the patience of a client, and far more than most events take.
+            load_wait_ms: 10_000,
+            // The platform does not call the callback a second time.
+            check_loads: false,
             // Lowered where the system allows fewer open files.
             actors_max: 100_000,
             // Cloudflare's smallest plan limit for a request body.
@@ -132,6 +141,9 @@ pub const TIMER_MS_MAX: u64 = 0x7fff_ffff;
 /// Dynamic workers that keep their isolate on a shard although nothing runs in it: about 2 MB
 /// each, and a second use of one of them is warm.
 pub const IDLE_WORKERS_MAX: usize = 32;
+
+/// Dynamic workers of a shard that wait for an isolate.
+pub const LOADS_WAITING_MAX: usize = 1_000;
 
 /// Named dynamic workers whose code a loader keeps although nobody holds a stub of them.
 pub const NAMED_WORKERS_MAX: usize = 1_000;

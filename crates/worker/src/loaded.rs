@@ -31,6 +31,15 @@ impl LoadedWorkers {
         }
     }
 
+    /// Evicts the one that was idle for longest; true if there was one.
+    pub(crate) fn evict_oldest(&self) -> bool {
+        let loaded = self.0.borrow();
+        let alive = loaded.iter().filter_map(Weak::upgrade);
+        let idle = alive.filter_map(|worker| Some((worker.idle_since()?, worker)));
+        let oldest = idle.min_by_key(|(used, _)| *used);
+        oldest.map(|(_, worker)| worker.evict()).is_some()
+    }
+
     /// Drops the isolates of those that had no work for too long; true if any is left.
     pub(crate) fn sweep(&self, now_ms: u64) -> bool {
         let mut loaded = self.0.borrow_mut();

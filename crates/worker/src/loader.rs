@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use crate::code::WorkerCode;
+use isolate::Bundle;
+
+use crate::code::{self, WorkerCode};
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::limits::{ACTOR_WAITING_MAX, NAMED_WORKERS_MAX};
@@ -25,6 +27,10 @@ pub struct LoadedWorker {
     used: std::cell::Cell<u64>,
     /// Since when it is idle, as far as sweeps saw, and its last use then.
     idle: std::cell::Cell<Option<(u64, u64)>>,
+    /// Its name is free for other code: it ended itself.
+    is_aborted: std::cell::Cell<bool>,
+    /// That its code changed was reported.
+    is_reported: std::cell::Cell<bool>,
 }
 
 type Waiting = Box<dyn FnOnce(Result<Rc<Worker>, Error>)>;
@@ -52,6 +58,9 @@ pub enum WorkerSource {
 pub enum Found {
     /// A worker that is known; the callback must not be called.
     Known(Rc<LoadedWorker>),
+    /// A worker that is known; the callback may be called to see whether it still gives the
+    /// same code, see [`LoadedWorker::compare`].
+    ToCheck(Rc<LoadedWorker>),
     /// A new one: the caller gets the code and calls [`LoadedWorker::define`] or
     /// [`LoadedWorker::fail`].
     New(Rc<LoadedWorker>),
@@ -66,9 +75,10 @@ impl LoaderNamespace {
     pub fn find(&self, name: Option<&str>) -> Found {
         let Some(name) = name else { return Found::New(LoadedWorker::new(&self.shard)) };
         let known = self.named.borrow().get(name).cloned();
-        if let Some(worker) = known.filter(|worker| !worker.has_failed()) {
+        if let Some(worker) = known.filter(|worker| worker.keeps_its_name()) {
             worker.used.set(self.shard.next_number());
-            return Found::Known(worker);
+            let checks = self.shard.limits().check_loads && worker.is_defined();
+            return if checks { Found::ToCheck(worker) } else { Found::Known(worker) };
         }
         self.drop_unused();
         let worker = LoadedWorker::new(&self.shard);
@@ -92,6 +102,8 @@ impl LoadedWorker {
             state: RefCell::new(State::Pending(Vec::new())),
             used: std::cell::Cell::new(shard.next_number()),
             idle: std::cell::Cell::new(None),
+            is_aborted: std::cell::Cell::new(false),
+            is_reported: std::cell::Cell::new(false),
         })
     }
 
@@ -114,8 +126,32 @@ impl LoadedWorker {
         }
     }
 
-    fn has_failed(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Failed(_))
+    fn keeps_its_name(&self) -> bool {
+        !self.is_aborted.get() && !matches!(&*self.state.borrow(), State::Failed(_))
+    }
+
+    fn is_defined(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Defined(..))
+    }
+
+    /// It ended itself: a later `get` of the same name asks for the code again (WL-42).
+    pub(crate) fn give_up_name(&self) {
+        self.is_aborted.set(true);
+    }
+
+    /// Reports, once, that another code than `bundle` runs under this name: whoever changes code
+    /// must change its name too, or the old one goes on running (PIT-14).
+    pub fn compare(&self, bundle: &Bundle) {
+        let State::Defined(code, _) = &*self.state.borrow() else { return };
+        if self.is_reported.get() || code::hash(&code.bundle) == code::hash(bundle) {
+            return;
+        }
+        self.is_reported.set(true);
+        tracing::warn!(
+            worker = &*code.name,
+            "the code given for this name changed, and what was loaded first goes on running; \
+             give changed code another name"
+        );
     }
 
     /// When it was used last, if it has an isolate in which no actor lives and nothing runs.
@@ -198,19 +234,38 @@ impl LoadedWorker {
             if let Some(worker) = this.running() {
                 return f(Ok(worker));
             }
-            let started = Worker::start(shard, &code);
-            match &started {
-                Ok(worker) => {
-                    worker.instance.is_of(&this);
-                    let defined = State::Defined(Box::new(code), Some(Rc::clone(worker)));
-                    drop(this.state.replace(defined));
-                    shard.loaded().add(&this);
-                    shard.sweep_later();
+            match Worker::start(shard, &code) {
+                Err(Error::OverloadIsolates { .. }) => {
+                    shard.load_later(move |shard, has_room| match has_room {
+                        Ok(()) => f(this
+                            .running()
+                            .map_or_else(|| this.started(&code, Worker::start(shard, &code)), Ok)),
+                        Err(error) => f(Err(error)),
+                    });
                 }
-                Err(error) => drop(this.state.replace(State::Failed(error.clone()))),
+                started => f(this.started(&code, started)),
             }
-            f(started);
         });
+    }
+
+    /// Notes how a start ended. One that found no room may be tried again with the same code.
+    fn started(
+        self: &Rc<Self>,
+        code: &WorkerCode,
+        started: Result<Rc<Worker>, Error>,
+    ) -> Result<Rc<Worker>, Error> {
+        match &started {
+            Ok(worker) => {
+                worker.instance.is_of(self);
+                let defined = State::Defined(Box::new(code.clone()), Some(Rc::clone(worker)));
+                drop(self.state.replace(defined));
+                self.shard.loaded().add(self);
+                self.shard.sweep_later();
+            }
+            Err(Error::OverloadIsolates { .. }) => {}
+            Err(error) => drop(self.state.replace(State::Failed(error.clone()))),
+        }
+        started
     }
 }
 

@@ -6,6 +6,7 @@ use crate::actor::{Actor, Identity, Name};
 use crate::actor_id::ActorId;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
+use crate::meter::InvocationLimits;
 use crate::namespace::Root;
 use crate::position::RootSlot;
 use crate::shard::Shard;
@@ -30,6 +31,7 @@ impl Shard {
             id: Name::Id(id.clone()),
             class: home.class,
             props: None,
+            limits: InvocationLimits::default(),
             position: Rc::clone(&slot.position),
         };
         let actor = Actor::start(worker, identity)?;

@@ -28,6 +28,7 @@ use crate::cron::{CronTrigger, Crons};
 use crate::error::Error;
 use crate::eviction::Evictions;
 use crate::limits::{BLANK_ISOLATES, DEAD_ISOLATES_MAX, Limits, TURNS_PER_PUMP_MAX};
+use crate::load_queue::LoadQueue;
 use crate::loaded::LoadedWorkers;
 use crate::namespace::Namespaces;
 use crate::open_databases::{OpenDatabases, sweep_regularly};
@@ -71,6 +72,7 @@ pub struct Shard {
     dead: RefCell<Vec<Isolate>>,
     pub(crate) workers: RefCell<HashMap<u64, Weak<Worker>>>,
     loaded: LoadedWorkers,
+    load_queue: LoadQueue,
     tokens: RefCell<HashMap<u64, Weak<Actor>>>,
     databases: OpenDatabases,
     actors: Namespaces,
@@ -102,7 +104,8 @@ impl Shard {
     ) -> Rc<Shard> {
         let wake = Arc::clone(&peers[index]);
         let interrupt = watch.interrupt();
-        let pool = Pool::new(Arc::clone(&config.engine), watch, BLANK_ISOLATES);
+        let share = config.limits.isolates_max / 4 / peers.len();
+        let pool = Pool::new(Arc::clone(&config.engine), watch, BLANK_ISOLATES.min(share));
         Rc::new(Shard {
             index,
             config,
@@ -116,6 +119,7 @@ impl Shard {
             dead: RefCell::default(),
             workers: RefCell::default(),
             loaded: LoadedWorkers::default(),
+            load_queue: LoadQueue::default(),
             tokens: RefCell::default(),
             databases: OpenDatabases::default(),
             actors: Namespaces::default(),
@@ -324,6 +328,23 @@ impl Shard {
     /// The dynamic workers that have an isolate here.
     pub(crate) fn loaded(&self) -> &LoadedWorkers {
         &self.loaded
+    }
+
+    pub(crate) fn load_queue(&self) -> &LoadQueue {
+        &self.load_queue
+    }
+
+    /// Drops isolates that are of no use until another one may live; true if one may. Never
+    /// called from inside an isolate.
+    pub(crate) fn frees_isolate(&self) -> bool {
+        if self.pool.has_room() {
+            return true;
+        }
+        if self.dead.borrow().is_empty() {
+            self.loaded.evict_oldest();
+        }
+        drop(self.dead.take());
+        self.pool.has_room()
     }
 
     /// True if isolates or open files become scarce.

@@ -16,6 +16,7 @@ use crate::host::{DeployError, Deployed, Rejection};
 #[derive(Default)]
 struct FakeHost {
     apps: RefCell<BTreeMap<String, (u64, Deployment)>>,
+    crons: RefCell<Vec<(String, Vec<String>)>>,
 }
 
 struct Fixture {
@@ -31,6 +32,10 @@ struct Answer {
 }
 
 impl AppHost for FakeHost {
+    fn schedule(&self, crons: Vec<(String, Vec<String>)>) {
+        *self.crons.borrow_mut() = crons;
+    }
+
     fn deploy(
         &self,
         app: &str,
@@ -342,4 +347,31 @@ fn other_hosts_and_origins_are_refused_even_with_the_token() {
         let origin = [(ORIGIN.as_str(), origin)];
         fixture.send("GET", "/v1/apps", &origin, "").is_error(403, "forbidden_origin");
     }
+}
+
+#[test]
+fn crons_are_those_of_the_apps_there_are() {
+    let fixture = Fixture::new();
+    let json = [("content-type", "application/json")];
+    let put = |app: &str, more: &str| {
+        let body = format!(r#"{{"main":"a.js","modules":{{"a.js":"1"}}{more}}}"#);
+        fixture.send("PUT", &format!("/v1/apps/{app}"), &json, &body)
+    };
+    let scheduled = || fixture.host.crons.borrow().clone();
+    let every = |minutes: u32| vec![format!("*/{minutes} * * * *")];
+    assert_eq!(put("a", r#","crons":["*/5 * * * *"]"#).status, 201);
+    assert_eq!(put("b", "").status, 201);
+    assert_eq!(scheduled(), [("a".to_owned(), every(5))]);
+    let described = fixture.send("GET", "/v1/apps/a", &[], "");
+    assert_eq!(described.body["crons"], json!(["*/5 * * * *"]));
+    let hash = described.body["hash"].clone();
+    assert_ne!(put("a", r#","crons":["*/6 * * * *"]"#).body["hash"], hash);
+    assert_eq!(scheduled(), [("a".to_owned(), every(6))]);
+    put("c", r#","crons":["soon"]"#).is_error(422, "cron");
+    put("c", r#","rpc":{"path":"rpc"}"#).is_error(422, "rpc_path");
+    put("c", r#","rpc":{"path":"/a/../b"}"#).is_error(422, "rpc_path");
+    put("c", r#","rpc":"/rpc""#).is_error(400, "json");
+    assert_eq!(put("c", r#","rpc":{"path":"/rpc"}"#).status, 201);
+    assert_eq!(fixture.send("DELETE", "/v1/apps/a", &[], "").status, 204);
+    assert!(scheduled().is_empty());
 }

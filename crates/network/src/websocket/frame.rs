@@ -1,7 +1,8 @@
-//! Bytes to frames and back, for the server's side of a WebSocket (RFC 6455 §5).
+//! Bytes to frames and back, for either side of a WebSocket (RFC 6455 §5).
 //!
-//! Pure: no I/O. Fragments are put together, text is checked to be UTF-8, and what a client
-//! must not send is a [`Violation`] with the close code that answers it.
+//! Pure: no I/O. Fragments are put together, text is checked to be UTF-8, and what a peer
+//! must not send is a [`Violation`] with the close code that answers it. What a client sends is
+//! masked, so that no cache between the two takes it for something else.
 
 use std::io::Cursor;
 
@@ -10,7 +11,16 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use worker::link::{Close, Frame, NO_STATUS};
 
-/// What a client sent.
+/// Which side of the connection is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A client connected to us.
+    Server,
+    /// A worker connected to somebody.
+    Client,
+}
+
+/// What the peer sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Received {
     /// A whole message, or a close frame.
@@ -21,10 +31,10 @@ pub(super) enum Received {
     Pong,
 }
 
-/// A rule that the client broke.
+/// A rule that the peer broke.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Violation {
-    /// The close code that tells the client.
+    /// The close code that tells the peer.
     pub code: u16,
     /// What it did.
     pub text: String,
@@ -32,6 +42,7 @@ pub(super) struct Violation {
 
 /// Puts frames together from the bytes of a connection.
 pub(super) struct Decoder {
+    role: Role,
     message_bytes_max: usize,
     header: Option<(FrameHeader, usize)>,
     /// A message of which not all fragments have come.
@@ -39,8 +50,8 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub fn new(message_bytes_max: usize) -> Decoder {
-        Decoder { message_bytes_max, header: None, partial: None }
+    pub fn new(role: Role, message_bytes_max: usize) -> Decoder {
+        Decoder { role, message_bytes_max, header: None, partial: None }
     }
 
     /// Bytes that are missing for the frame that has begun, as far as that is known.
@@ -51,7 +62,7 @@ impl Decoder {
     /// Takes the next frame out of `buffer`; `None` until it is complete.
     ///
     /// # Errors
-    /// The rule that the client broke; nothing more can be read after that.
+    /// The rule that the peer broke; nothing more can be read after that.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, Violation> {
         loop {
             let (header, length) = match self.header.take() {
@@ -89,8 +100,12 @@ impl Decoder {
         if header.rsv1 || header.rsv2 || header.rsv3 {
             return Err(Violation::protocol("Received frame had RSV bits set"));
         }
-        if header.mask.is_none() {
-            return Err(Violation::protocol("Received frame had no mask"));
+        match (self.role, header.mask) {
+            (Role::Server, None) => return Err(Violation::protocol("Received frame had no mask")),
+            (Role::Client, Some(_)) => {
+                return Err(Violation::protocol("Received frame had a mask"));
+            }
+            _ => {}
         }
         let begun = match header.opcode {
             OpCode::Control(Control::Reserved(code)) => {
@@ -177,33 +192,72 @@ impl Violation {
     }
 }
 
-/// Appends the head of a data frame whose payload follows.
-pub(super) fn encode_head(kind: Data, length: usize, out: &mut BytesMut) {
-    head(OpCode::Data(kind), length, out);
+/// Makes bytes of what we send.
+pub(super) struct Encoder {
+    role: Role,
 }
 
-/// Appends a pong.
-pub(super) fn encode_pong(payload: &[u8], out: &mut BytesMut) {
-    head(OpCode::Control(Control::Pong), payload.len(), out);
-    out.extend_from_slice(payload);
-}
-
-/// Appends a close frame.
-pub(super) fn encode_close(close: &Close, out: &mut BytesMut) {
-    if close.code == NO_STATUS {
-        return head(OpCode::Control(Control::Close), 0, out);
+impl Encoder {
+    pub fn new(role: Role) -> Encoder {
+        Encoder { role }
     }
-    let mut end = close.reason.len().min(REASON_BYTES_MAX);
-    while !close.reason.is_char_boundary(end) {
-        end -= 1;
+
+    /// True if what is sent is masked, and therefore never as it lies in memory.
+    pub fn masks(&self) -> bool {
+        self.role == Role::Client
     }
-    head(OpCode::Control(Control::Close), 2 + end, out);
-    out.extend_from_slice(&close.code.to_be_bytes());
-    out.extend_from_slice(&close.reason.as_bytes()[..end]);
+
+    /// Appends a message.
+    pub fn message(&self, kind: Data, payload: &[u8], out: &mut BytesMut) {
+        self.frame(OpCode::Data(kind), &[payload], out);
+    }
+
+    /// Appends the head of a server's message whose payload follows.
+    pub fn head(&self, kind: Data, length: usize, out: &mut BytesMut) {
+        debug_assert!(!self.masks(), "a mask needs the payload");
+        head(OpCode::Data(kind), length, None, out);
+    }
+
+    /// Appends a pong.
+    pub fn pong(&self, payload: &[u8], out: &mut BytesMut) {
+        self.frame(OpCode::Control(Control::Pong), &[payload], out);
+    }
+
+    /// Appends a close frame.
+    pub fn close(&self, close: &Close, out: &mut BytesMut) {
+        let opcode = OpCode::Control(Control::Close);
+        if close.code == NO_STATUS {
+            return self.frame(opcode, &[], out);
+        }
+        let mut end = close.reason.len().min(REASON_BYTES_MAX);
+        while !close.reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let reason = &close.reason.as_bytes()[..end];
+        self.frame(opcode, &[&close.code.to_be_bytes(), reason], out);
+    }
+
+    fn frame(&self, opcode: OpCode, payload: &[&[u8]], out: &mut BytesMut) {
+        let mask = self.masks().then(mask);
+        head(opcode, payload.iter().map(|part| part.len()).sum(), mask, out);
+        let start = out.len();
+        payload.iter().for_each(|part| out.extend_from_slice(part));
+        if let Some(mask) = mask {
+            apply_mask(&mut out[start..], mask);
+        }
+    }
 }
 
-fn head(opcode: OpCode, length: usize, out: &mut BytesMut) {
-    let header = FrameHeader { opcode, ..FrameHeader::default() };
+/// Four bytes that nobody can foresee (RFC 6455 §5.3).
+fn mask() -> [u8; 4] {
+    let mut mask = [0; 4];
+    // The system's generator fails only where nothing else works either.
+    let _ = getrandom::fill(&mut mask);
+    mask
+}
+
+fn head(opcode: OpCode, length: usize, mask: Option<[u8; 4]>, out: &mut BytesMut) {
+    let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
     let mut bytes = [0; HEAD_BYTES_MAX];
     let mut rest = &mut bytes[..];
     // A head always fits, and a slice in memory cannot fail otherwise.
@@ -212,7 +266,7 @@ fn head(opcode: OpCode, length: usize, out: &mut BytesMut) {
     out.extend_from_slice(&bytes[..HEAD_BYTES_MAX - left]);
 }
 
-/// Lifts the mask, eight bytes at a time.
+/// Lays the mask over a payload, or lifts it, eight bytes at a time.
 fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

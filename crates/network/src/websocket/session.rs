@@ -1,6 +1,7 @@
-//! One WebSocket on its connection, from the handshake to the end.
+//! One WebSocket on its connection, from the handshake to the end, on either side of it.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -8,14 +9,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tungstenite::protocol::frame::coding::Data;
 use worker::limits::SOCKET_MESSAGE_BYTES_MAX;
 use worker::link::{Close, Frame, LinkReader, LinkWriter, SocketEnd};
 
-use super::frame::{Decoder, Received, encode_close, encode_head, encode_pong};
+use super::frame::{Decoder, Encoder, Received, Role};
+use super::wire::Wire;
 
 /// What the session itself has to say, beside what the worker sends.
 #[derive(Default)]
@@ -47,22 +47,18 @@ enum Ended {
     Lost,
 }
 
-/// Carries frames until both sides are closed, one is lost, or `closing` holds.
-pub(crate) async fn serve(
-    stream: TcpStream,
+/// Carries frames until both sides are closed, one is lost, or `closing` is done.
+pub(crate) async fn run(
+    wire: impl Wire,
+    role: Role,
     read: Bytes,
     end: SocketEnd,
-    mut closing: watch::Receiver<bool>,
+    closing: impl Future<Output = ()>,
 ) {
-    keep_alive(&stream);
     let control = Control::default();
     let SocketEnd { reader, writer } = end;
-    let mut receiving = pin!(receive(&stream, read, writer, &control));
-    let mut sending = pin!(send(&stream, reader, &control));
-    let closed = async {
-        // A sender that is gone means that the listener is gone: close as well.
-        let _ = closing.wait_for(|closing| *closing).await;
-    };
+    let mut receiving = pin!(receive(&wire, Decoder::new(role, LIMIT), read, writer, &control));
+    let mut sending = pin!(send(&wire, Encoder::new(role), reader, &control));
     tokio::select! {
         ended = &mut receiving => match ended {
             Ended::Lost => return,
@@ -77,13 +73,13 @@ pub(crate) async fn serve(
             // The peer may still be sending; what it says is heard until it closes as well.
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, receiving).await;
         }
-        () = closed => {
+        () = closing => {
             control.end_with(Close { code: 1001, reason: String::new() });
             let both = async { tokio::join!(sending, receiving) };
             let _ = tokio::time::timeout(GOING_AWAY_TIMEOUT, both).await;
         }
     }
-    linger(&stream).await;
+    linger(&wire).await;
 }
 
 impl Control {
@@ -93,8 +89,13 @@ impl Control {
     }
 }
 
-async fn receive(stream: &TcpStream, read: Bytes, writer: LinkWriter, control: &Control) -> Ended {
-    let mut decoder = Decoder::new(SOCKET_MESSAGE_BYTES_MAX);
+async fn receive(
+    wire: &impl Wire,
+    mut decoder: Decoder,
+    read: Bytes,
+    writer: LinkWriter,
+    control: &Control,
+) -> Ended {
     let mut buffer = BytesMut::from(&read[..]);
     drop(read);
     loop {
@@ -132,26 +133,18 @@ async fn receive(stream: &TcpStream, read: Bytes, writer: LinkWriter, control: &
             buffer = BytesMut::new();
         }
         let missing = decoder.missing_bytes(&buffer);
-        if let Ok(0) | Err(_) = fill(stream, &mut buffer, missing).await {
+        if let Ok(0) | Err(_) = wire.fill(&mut buffer, missing).await {
             return Ended::Lost;
         }
     }
 }
 
-/// Reads what has come, at least one byte; 0 at the end.
-async fn fill(stream: &TcpStream, buffer: &mut BytesMut, missing: usize) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        // No more at once than what a peer must really send to fill it.
-        buffer.reserve(missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
-        match stream.try_read_buf(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
-        }
-    }
-}
-
-async fn send(stream: &TcpStream, mut reader: LinkReader, control: &Control) -> io::Result<Sent> {
+async fn send(
+    wire: &impl Wire,
+    mut encoder: Encoder,
+    mut reader: LinkReader,
+    control: &Control,
+) -> io::Result<Sent> {
     let mut out = BytesMut::new();
     loop {
         let mut next = next(&mut reader, control).await;
@@ -159,18 +152,18 @@ async fn send(stream: &TcpStream, mut reader: LinkReader, control: &Control) -> 
         loop {
             match next {
                 Say::Frame(Frame::Text(payload)) => {
-                    data(stream, Data::Text, &payload, &mut out).await?;
+                    data(wire, &mut encoder, (Data::Text, &payload), &mut out).await?;
                 }
                 Say::Frame(Frame::Binary(payload)) => {
-                    data(stream, Data::Binary, &payload, &mut out).await?;
+                    data(wire, &mut encoder, (Data::Binary, &payload), &mut out).await?;
                 }
                 Say::Frame(Frame::Close(close)) => {
-                    encode_close(&close, &mut out);
-                    return write(stream, &out).await.map(|()| Sent::Close);
+                    encoder.close(&close, &mut out);
+                    return wire.write(&out).await.map(|()| Sent::Close);
                 }
-                Say::Pong(payload) => encode_pong(&payload, &mut out),
+                Say::Pong(payload) => encoder.pong(&payload, &mut out),
                 Say::Frame(Frame::Failed(_)) | Say::End => {
-                    return write(stream, &out).await.map(|()| Sent::Nothing);
+                    return wire.write(&out).await.map(|()| Sent::Nothing);
                 }
                 Say::Nothing => break,
             }
@@ -179,7 +172,7 @@ async fn send(stream: &TcpStream, mut reader: LinkReader, control: &Control) -> 
             }
             next = ready(&mut reader, control);
         }
-        write(stream, &out).await?;
+        wire.write(&out).await?;
         // An idle socket has no buffer.
         out = BytesMut::new();
     }
@@ -230,45 +223,33 @@ fn ready(reader: &mut LinkReader, control: &Control) -> Say {
     }
 }
 
-/// Appends a message; a large one is written from where it lies.
+/// Appends a message; a large one of a server is written from where it lies.
 async fn data(
-    stream: &TcpStream,
-    kind: Data,
-    payload: &[u8],
+    wire: &impl Wire,
+    encoder: &mut Encoder,
+    (kind, payload): (Data, &[u8]),
     out: &mut BytesMut,
 ) -> io::Result<()> {
-    encode_head(kind, payload.len(), out);
-    if payload.len() < BATCH_BYTES {
-        out.extend_from_slice(payload);
+    if payload.len() < BATCH_BYTES || encoder.masks() {
+        encoder.message(kind, payload, out);
         return Ok(());
     }
-    write(stream, out).await?;
+    encoder.head(kind, payload.len(), out);
+    wire.write(out).await?;
     out.clear();
-    write(stream, payload).await
-}
-
-async fn write(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    wire.write(payload).await
 }
 
 /// Says that nothing follows, and lets the peer finish: closing with unread bytes would reset
 /// the connection and take the close frame with it.
-async fn linger(stream: &TcpStream) {
-    if SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {
+async fn linger(wire: &impl Wire) {
+    if wire.end().await.is_err() {
         return;
     }
     let drain = async {
         let mut left = LINGER_BYTES_MAX;
         let mut buffer = BytesMut::new();
-        while let Ok(read @ 1..) = fill(stream, &mut buffer, 0).await {
+        while let Ok(read @ 1..) = wire.fill(&mut buffer, 0).await {
             buffer.clear();
             left = left.saturating_sub(read);
             if left == 0 {
@@ -279,13 +260,8 @@ async fn linger(stream: &TcpStream) {
     let _ = tokio::time::timeout(LINGER_TIMEOUT, drain).await;
 }
 
-/// Lets the kernel find out that a silent peer is gone.
-fn keep_alive(stream: &TcpStream) {
-    let probes = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
-    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes) {
-        tracing::debug!(%error, "cannot set TCP keep-alive");
-    }
-}
+/// Bytes of one message that is received.
+const LIMIT: usize = SOCKET_MESSAGE_BYTES_MAX;
 
 /// How long a peer may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -296,14 +272,6 @@ const GOING_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long, and how much, a peer may go on sending after it was told that the session is over.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 2 * SOCKET_MESSAGE_BYTES_MAX;
-
-/// A peer that is silent for so long is probed; after nine lost probes, Linux gives up.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
-
-/// The room for one read: a page for small messages, 64 KiB for the rest of a large one.
-const READ_BYTES_MIN: usize = 4 << 10;
-const READ_BYTES_MAX: usize = 64 << 10;
 
 /// How much is gathered for one write.
 const BATCH_BYTES: usize = 16 << 10;

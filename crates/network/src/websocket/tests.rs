@@ -6,7 +6,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use worker::link::{Close, Frame, NO_STATUS};
 
-use super::frame::{Decoder, Received, Violation, encode_close, encode_head, encode_pong};
+use super::frame::{Decoder, Encoder, Received, Role, Violation};
 
 /// A frame as a client sends it.
 fn client(opcode: OpCode, is_final: bool, payload: &[u8]) -> Vec<u8> {
@@ -24,7 +24,11 @@ fn text(payload: &str) -> Vec<u8> {
 
 /// All that comes out of `bytes` when they arrive in pieces of `size`.
 fn decode(bytes: &[u8], size: usize) -> Result<Vec<Received>, Violation> {
-    let (mut decoder, mut buffer) = (Decoder::new(LIMIT), BytesMut::new());
+    decode_as(Role::Server, bytes, size)
+}
+
+fn decode_as(role: Role, bytes: &[u8], size: usize) -> Result<Vec<Received>, Violation> {
+    let (mut decoder, mut buffer) = (Decoder::new(role, LIMIT), BytesMut::new());
     let mut received = Vec::new();
     for piece in bytes.chunks(size) {
         buffer.put_slice(piece);
@@ -79,9 +83,9 @@ proptest! {
 #[test]
 fn clients_must_mask_and_follow_the_rules() {
     let mut unmasked = BytesMut::new();
-    encode_head(Data::Text, 1, &mut unmasked);
-    unmasked.put_u8(b'a');
+    Encoder::new(Role::Server).message(Data::Text, b"a", &mut unmasked);
     refused(&unmasked, 1002);
+    assert!(decode_as(Role::Client, &text("a"), 1).unwrap_err().text.contains("mask"));
     let ping = OpCode::Control(Control::Ping);
     refused(&client(ping, false, b""), 1002);
     refused(&client(ping, true, &[0; 126]), 1002);
@@ -120,13 +124,31 @@ fn close_frames_are_read_and_written() {
     }
     refused(&close(b"\x03\xe8\xff"), 1007);
     let mut out = BytesMut::new();
-    encode_close(&Close { code: NO_STATUS, reason: String::new() }, &mut out);
-    encode_close(&Close { code: 1000, reason: "€".repeat(60) }, &mut out);
+    let encoder = Encoder::new(Role::Server);
+    encoder.close(&Close { code: NO_STATUS, reason: String::new() }, &mut out);
+    encoder.close(&Close { code: 1000, reason: "€".repeat(60) }, &mut out);
     assert_eq!(out[..4], [0x88, 0, 0x88, 125]);
     assert_eq!(out.len(), 2 + 2 + 125);
     let mut out = BytesMut::new();
-    encode_pong(b"hi", &mut out);
+    encoder.pong(b"hi", &mut out);
     assert_eq!(out[..], [0x8a, 2, b'h', b'i']);
+}
+
+#[test]
+fn each_side_reads_what_the_other_writes() {
+    for (writer, reader) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+        let (mut out, encoder) = (BytesMut::new(), Encoder::new(writer));
+        let close = Close { code: 3000, reason: "bye".into() };
+        encoder.message(Data::Text, "h\u{e9}llo, a longer text".as_bytes(), &mut out);
+        encoder.message(Data::Binary, &[0; 300], &mut out);
+        encoder.close(&close, &mut out);
+        let frames = vec![
+            Received::Frame(Frame::Text("h\u{e9}llo, a longer text".into())),
+            Received::Frame(Frame::Binary(vec![0; 300].into())),
+            Received::Frame(Frame::Close(close)),
+        ];
+        assert_eq!(decode_as(reader, &out, 7).unwrap(), frames, "{writer:?}");
+    }
 }
 
 const LIMIT: usize = 1 << 12;

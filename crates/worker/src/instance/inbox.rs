@@ -50,7 +50,9 @@ impl Instance {
             EventKind::Scheduled(..) => Delivery::Scheduled,
             EventKind::Socket(_) => Delivery::Socket,
         };
-        let limits = self.code.limits.invocation.and(event.entry.limits);
+        let of_class = event.actor.as_ref().map(|actor| actor.identity.limits);
+        let of_event = of_class.unwrap_or(event.entry.limits);
+        let limits = self.code.limits.invocation.and(of_event);
         let trace = self.meters.trace(&event);
         let number = self.events.borrow_mut().insert(event);
         if !limits.is_empty() || trace.is_some() {

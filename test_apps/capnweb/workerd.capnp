@@ -1,0 +1,21 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .mainWorker),
+    (name = "data", disk = (path = "/tmp/capnweb", writable = true)),
+    (name = "internet", network = (allow = ["public", "private"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const mainWorker :Workerd.Worker = (
+  modules = [
+    (name = "worker.js", esModule = embed "worker.js"),
+    (name = "capnweb", esModule = embed "../../third_party/capnweb/capnweb.js"),
+  ],
+  compatibilityDate = "2026-11-01",
+  durableObjectNamespaces = [(className = "Room", uniqueKey = "Room", enableSql = true)],
+  durableObjectStorage = (localDisk = "data"),
+  bindings = [(name = "UPSTREAM", fromEnvironment = "UPSTREAM")],
+);
