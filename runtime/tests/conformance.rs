@@ -13,8 +13,13 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// The rules that must be listed, tested or not: prefix, name, last number.
-const CHAPTERS: [(&str, &str, u32); 3] =
-    [("FA", "Facets", 48), ("DO", "Durable Objects", 41), ("AL", "Alarms", 13)];
+const CHAPTERS: [(&str, &str, u32); 5] = [
+    ("WL", "Worker loader", 49),
+    ("FA", "Facets", 48),
+    ("DO", "Durable Objects", 41),
+    ("AL", "Alarms", 13),
+    ("RPC", "RPC", 29),
+];
 
 /// Set to write the file instead of comparing it.
 const WRITE: &str = "BERYL_WRITE_CONFORMANCE";
@@ -107,10 +112,19 @@ fn steps(text: &str, app: &str, shown: &mut Shown) {
     for step in expect["steps"].as_array().into_iter().flatten() {
         for rule in step["rules"].as_array().into_iter().flatten() {
             let (kind, number) = rule.as_str().unwrap().split_once('-').unwrap();
-            let place = format!("`{app}`: {}", step["request"]["path"].as_str().unwrap());
+            let place = format!("`{app}`: {}", title(step));
             let number = number.parse().unwrap();
             shown.entry((kind.to_owned(), number)).or_default().insert(place);
         }
+    }
+}
+
+/// What a step does: a request to a path, or something with a WebSocket.
+fn title(step: &Value) -> String {
+    match (step["request"]["path"].as_str(), &step["send"]) {
+        (Some(path), _) => path.to_owned(),
+        (None, Value::Null) => "on a WebSocket".to_owned(),
+        (None, sent) => format!("on a WebSocket: {}", sent.to_string().replace('"', "")),
     }
 }
 

@@ -253,3 +253,6 @@ fn error_message(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::
     let text = text.to_rust_string_lossy(scope);
     text.strip_prefix("Uncaught Error: ").unwrap_or(&text).to_string()
 }
+
+#[cfg(test)]
+mod tests;

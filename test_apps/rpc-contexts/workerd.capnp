@@ -1,0 +1,20 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .mainWorker),
+    (name = "data", disk = (path = "/tmp/rpc-contexts", writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const mainWorker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "2026-11-01",
+  durableObjectNamespaces = [
+    (className = "Keeper", uniqueKey = "Keeper", enableSql = true),
+    (className = "Loads", uniqueKey = "Loads", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+  bindings = [(name = "LOADER", workerLoader = ())],
+);
