@@ -12,9 +12,11 @@ import { fetch } from "ext:beryl/fetch.js";
 import { loadForms } from "ext:beryl/form_data.js";
 import { Headers } from "ext:beryl/headers.js";
 import { WebSocketRequestResponsePair } from "ext:beryl/hibernation.js";
+import { boundBuffers } from "ext:beryl/memory.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
+import { structuredClone } from "ext:beryl/structured_clone.js";
 import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
 import {
   clearInterval,
@@ -28,10 +30,8 @@ import { load } from "ext:beryl/web.js";
 import { becomeEventTarget, WebSocket, WebSocketPair } from "ext:beryl/websocket.js";
 
 const {
-  ArrayBufferPrototypeTransfer,
   DateNow,
   ObjectDefineProperty,
-  SafeArrayIterator,
   SymbolToStringTag,
   TypeError,
 } = primordials;
@@ -93,6 +93,7 @@ export function installGlobals() {
   }
   defineLazy("Cloudflare", makeCloudflare);
   for (let i = 0; i < MISSING.length; i++) define(MISSING[i], missingClass(MISSING[i]));
+  define("ArrayBuffer", boundBuffers());
   define("TextDecoder", TextDecoder);
   define("TextEncoder", TextEncoder);
   define("URL", URL);
@@ -166,40 +167,9 @@ function reportError(error) {
   reportUncaught(error);
 }
 
-/**
- * @template T
- * @param {T} value
- * @param {{transfer?: Transferable[]}} [options]
- * @returns {T}
- */
-function structuredClone(value, options = undefined) {
-  if (arguments.length === 0) throw new TypeError("structuredClone needs an argument");
-  const clone = cloner().structuredClone(value, options);
-  const transfer = options?.transfer;
-  if (transfer === undefined || transfer === null) return clone;
-  // The clone got a copy, since deno_core hands no memory over; the original is gone all the same.
-  for (const item of new SafeArrayIterator(transfer)) {
-    if (core.isArrayBuffer(item)) ArrayBufferPrototypeTransfer(item, 0);
-  }
-  return clone;
-}
-
 function loadIdentityStreams() {
   load("06_streams.js");
   return core.loadExtScript("ext:beryl/identity_streams.js");
-}
-
-let areMarked = false;
-
-/** Loads the cloning function and tells it which of our classes have no clone. */
-function cloner() {
-  const script = load("13_message_port.js");
-  if (!areMarked) {
-    areMarked = true;
-    const classes = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
-    for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
-  }
-  return script;
 }
 
 /** The global scope is an event target too, but hardly any worker listens on it. */

@@ -9,6 +9,7 @@ import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
 import { installGlobals } from "ext:beryl/globals.js";
+import { boundMappings } from "ext:beryl/memory.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
 import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
@@ -53,10 +54,11 @@ internals.runtime = {
 
 core.setUnhandledPromiseRejectionHandler(() => true);
 
-// Rust takes these four and removes them, `Deno` and `__bootstrap` before any worker runs: the
+// Rust takes these five and removes them, `Deno` and `__bootstrap` before any worker runs: the
 // engine itself looks for `Deno.core` when it makes an isolate of the snapshot.
 globalThis.__dispatch = dispatch;
 globalThis.__start = (namespace) =>
   namespace === undefined ? installNodeGlobals() : start(namespace);
 globalThis.__report = reportUncaught;
 globalThis.__commonJs = prepareCommonJs;
+globalThis.__bound = boundMappings;

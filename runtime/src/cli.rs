@@ -34,6 +34,12 @@ pub struct ServeArgs {
     /// Let everybody on this machine use the admin API without a token
     #[arg(long)]
     pub no_auth: bool,
+    /// Refuse to start where the system cannot forbid the worker process all that it should
+    #[arg(long)]
+    pub require_sandbox: bool,
+    /// Forbid the worker process nothing, for debuggers and profilers
+    #[arg(long, conflicts_with = "require_sandbox")]
+    pub no_sandbox: bool,
     /// Apps are reached as <app>.D besides <app>.localhost
     #[arg(long, value_name = "D", default_value = "localhost")]
     pub base_domain: String,

@@ -18,6 +18,7 @@ use worker::limits::Limits;
 use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
 use crate::linked;
 use crate::modules;
+use crate::sandbox::Sandbox;
 use crate::wrangler::{self, Choice, Project};
 
 /// What the process is to do.
@@ -61,6 +62,8 @@ pub struct Serve {
     pub auth: Auth,
     /// Apps are reached as `<app>.<base_domain>`; lower case, no dot at either end.
     pub base_domain: String,
+    /// What the worker process is forbidden.
+    pub sandbox: Sandbox,
 }
 
 /// Who may use the admin API.
@@ -245,7 +248,12 @@ fn serve(args: &ServeArgs) -> Result<Serve, Error> {
         return flag("--base-domain", &args.base_domain, problem);
     }
     let auth = if args.no_auth { Auth::Open } else { Auth::Token };
-    Ok(Serve { admin: SocketAddr::new(host, args.admin_port), auth, base_domain })
+    let sandbox = match (args.require_sandbox, args.no_sandbox) {
+        (true, _) => Sandbox::Required,
+        (false, true) => Sandbox::Off,
+        (false, false) => Sandbox::Possible,
+    };
+    Ok(Serve { admin: SocketAddr::new(host, args.admin_port), auth, base_domain, sandbox })
 }
 
 fn run(args: &RunArgs) -> Result<Mode, Error> {

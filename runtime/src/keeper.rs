@@ -5,7 +5,11 @@
 //! worker process. The keeper owns the listening sockets, so while there is no worker process,
 //! clients wait in the backlog instead of being refused. The two live and die together: an
 //! orderly stop is passed on, and a worker process never outlives its keeper.
+//!
+//! Both share a piece of memory in which every shard shows whose code it runs. An app that ended a
+//! worker process is refused by the next ones for a while, see [`crate::strikes`].
 
+use std::collections::HashMap;
 use std::env;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,6 +18,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
+use isolate::{Blame, OffenceKind};
 use listenfd::ListenFd;
 use network::listener::Listener;
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
@@ -22,14 +27,27 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::config::Config;
-use crate::serve::{Failure, STOPPED_SERVING, Sockets};
+use crate::serve::{Failure, STOPPED_SERVING, Sockets, now_ms};
+use crate::strikes::Strikes;
 
 /// What a worker process knows of its keeper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     keeper: i32,
     /// How many worker processes there were before this one.
     pub restarts: u32,
+    /// The apps that are refused, and until when in milliseconds since 1970.
+    pub refused: HashMap<String, u64>,
+}
+
+/// What a worker process takes over from its keeper.
+pub struct Inheritance {
+    /// What it is told.
+    pub kept: Kept,
+    /// The sockets to serve on.
+    pub listeners: Vec<Listener>,
+    /// Where it shows whose code runs.
+    pub blame: Blame,
 }
 
 /// Keeps a worker process running until the keeper is told to stop.
@@ -38,16 +56,19 @@ pub struct Kept {
 /// What kept it from listening or from starting the first worker process.
 pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     let sockets = Sockets::bind(config)?;
+    let (blame, memory) = Blame::shared()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(keep(&sockets))
+    runtime.block_on(keep(&sockets, (blame, &memory)))
 }
 
-async fn keep(sockets: &Sockets) -> Result<ExitCode, Failure> {
+async fn keep(sockets: &Sockets, (blame, memory): (Blame, &OwnedFd)) -> Result<ExitCode, Failure> {
     let mut stop = Stop::new()?;
     let mut deaths = Deaths::default();
+    let mut strikes = Strikes::default();
     loop {
         let started = Instant::now();
-        let mut worker = start(sockets, deaths.total)?;
+        let refused = strikes.to_text(now_ms());
+        let mut worker = start(sockets, memory, &format!("{}:{refused}", deaths.total))?;
         let status = tokio::select! {
             status = worker.wait() => status?,
             () = stop.asked() => return end(&mut worker).await,
@@ -61,9 +82,19 @@ async fn keep(sockets: &Sockets) -> Result<ExitCode, Failure> {
             }
             _ => {}
         }
-        let pause = deaths.add(started.elapsed());
+        let offence = blame.take();
+        // Who is refused cannot end the next one as well.
+        let pause = match &offence {
+            Some(_) => deaths.add(STEADY),
+            None => deaths.add(started.elapsed()),
+        };
         let (cause, pause_ms) = (describe(status), pause.as_millis());
         tracing::error!(cause, pause_ms, "the worker process ended; starting another");
+        if let Some(offence) = offence {
+            let refused_s = strikes.add(&offence.label, now_ms()).as_secs();
+            let (app, how) = (offence.label, how(offence.kind));
+            tracing::error!(app, how, refused_s, "an app ended the worker process");
+        }
         tokio::select! {
             () = sleep(pause) => {}
             () = stop.asked() => return Ok(ExitCode::SUCCESS),
@@ -71,14 +102,23 @@ async fn keep(sockets: &Sockets) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Starts this program again, with the sockets from descriptor 3 on.
-fn start(sockets: &Sockets, restarts: u32) -> Result<Child, Failure> {
-    let descriptors = sockets.all().map(Listener::descriptor).collect::<Result<Vec<_>, _>>()?;
+fn how(kind: OffenceKind) -> &'static str {
+    match kind {
+        OffenceKind::Stuck => "its code could not be stopped",
+        OffenceKind::Crashed => "the engine crashed while its code ran",
+    }
+}
+
+/// Starts this program again, with the sockets from descriptor 3 on and then the shared memory.
+fn start(sockets: &Sockets, memory: &OwnedFd, told: &str) -> Result<Child, Failure> {
+    let mut descriptors = sockets.all().map(Listener::descriptor).collect::<Result<Vec<_>, _>>()?;
+    let sockets = descriptors.len();
+    descriptors.push(memory.try_clone()?);
     let mut command = Command::new(env::current_exe()?);
     command
         .args(env::args_os().skip(1))
-        .env(KEPT, format!("{}:{restarts}", std::process::id()))
-        .env("LISTEN_FDS", descriptors.len().to_string())
+        .env(KEPT, format!("{}:{told}", std::process::id()))
+        .env("LISTEN_FDS", sockets.to_string())
         .env_remove("LISTEN_PID")
         .env_remove("LISTEN_FDS_FIRST_FD")
         .fd_mappings(mappings(descriptors))?;
@@ -154,7 +194,7 @@ impl Kept {
     ///
     /// # Errors
     /// When the keeper is gone already, or a socket is none.
-    pub fn from_env() -> io::Result<Option<(Kept, Vec<Listener>)>> {
+    pub fn from_env() -> io::Result<Option<Inheritance>> {
         let Some(kept) = env::var(KEPT).ok().as_deref().and_then(Kept::parse) else {
             return Ok(None);
         };
@@ -169,16 +209,20 @@ impl Kept {
             let socket = inherited.take_tcp_listener(index)?;
             listeners.extend(socket.map(Listener::inherited).transpose()?);
         }
-        Ok(Some((kept, listeners)))
+        let memory = FIRST_DESCRIPTOR + i32::try_from(listeners.len()).unwrap_or(i32::MAX);
+        let blame = Blame::inherit(memory)?;
+        Ok(Some(Inheritance { kept, listeners, blame }))
     }
 
     fn parse(text: &str) -> Option<Kept> {
-        let (keeper, restarts) = text.split_once(':')?;
-        Some(Kept { keeper: keeper.parse().ok()?, restarts: restarts.parse().ok()? })
+        let (keeper, told) = text.split_once(':')?;
+        let (restarts, refused) = told.split_once(':')?;
+        let (keeper, restarts) = (keeper.parse().ok()?, restarts.parse().ok()?);
+        Some(Kept { keeper, restarts, refused: Strikes::parse(refused) })
     }
 }
 
-/// How a worker process knows that it is one: `<process id of the keeper>:<restarts>`.
+/// How a worker process knows that it is one: `<process id of the keeper>:<restarts>:<refused>`.
 const KEPT: &str = "BERYL_KEPT";
 
 /// After standard input, output and error.
@@ -209,8 +253,9 @@ mod tests {
 
     #[test]
     fn what_no_keeper_wrote_is_not_understood() {
-        assert_eq!(Kept::parse("12:3"), Some(Kept { keeper: 12, restarts: 3 }));
-        for text in ["", "12", ":", "12:", "a:1", "12:-1"] {
+        let refused = [("bad".to_owned(), 5)].into();
+        assert_eq!(Kept::parse("12:3:bad=5"), Some(Kept { keeper: 12, restarts: 3, refused }));
+        for text in ["", "12", ":", "12:", "a:1:", "12:-1:", "12:3"] {
             assert_eq!(Kept::parse(text), None, "{text}");
         }
     }

@@ -12,7 +12,9 @@ mod debug;
 mod keeper;
 mod linked;
 mod modules;
+mod sandbox;
 mod serve;
+mod strikes;
 mod wrangler;
 
 use std::io;
@@ -23,8 +25,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, LogFormat};
 use crate::config::{Config, Mode};
-use crate::keeper::Kept;
-use crate::serve::{Failure, STOPPED_SERVING, Sockets, StoppedServing};
+use crate::keeper::{Inheritance, Kept};
+use crate::serve::{Failure, Past, STOPPED_SERVING, Sockets, StoppedServing};
 
 /// Gives freed memory back to the system, which the default allocator rarely does.
 #[global_allocator]
@@ -51,12 +53,15 @@ fn main() -> ExitCode {
 
 /// Serves, or keeps a process that does.
 fn start(config: Config) -> Result<ExitCode, Failure> {
-    let (sockets, restarts) = match Kept::from_env()? {
-        Some((kept, listeners)) => (Sockets::inherit(&config, listeners)?, kept.restarts),
+    let (sockets, past) = match Kept::from_env()? {
+        Some(Inheritance { kept, listeners, blame }) => {
+            let past = Past { restarts: kept.restarts, refused: kept.refused, blame };
+            (Sockets::inherit(&config, listeners)?, past)
+        }
         None if matches!(config.mode, Mode::Serve(_)) => return keeper::run(&config),
-        None => (Sockets::bind(&config)?, 0),
+        None => (Sockets::bind(&config)?, Past::none()),
     };
-    serve::run(config, sockets, restarts).map(|()| ExitCode::SUCCESS)
+    serve::run(config, sockets, past).map(|()| ExitCode::SUCCESS)
 }
 
 /// Logs go to standard error; `RUST_LOG` chooses which.

@@ -1,6 +1,6 @@
 //! Puts the rooms together and serves until it is told to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use control::catalogue::Catalogue;
 use control::rest::{Admin, AdminConfig, BODY_BYTES_MAX};
 use control::token::{Origin, Token};
-use isolate::{Engine, IsolateLimits};
+use isolate::{Blame, Engine, IsolateLimits};
 use network::Gateway;
 use network::limits::HttpLimits;
 use network::listener::Listener;
@@ -23,10 +23,11 @@ use worker::alarm_index::AlarmIndex;
 use worker::bindings::Bindings;
 use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
 use worker::configured::Configured;
-use worker::entrypoint::Entrypoint;
+use worker::entrypoint::{Entrypoint, Refused};
 use worker::error::{Error, StartStage};
 use worker::limits::Limits;
 use worker::outbound::Outbound;
+use worker::quarantine::Quarantine;
 use worker::shard::{Config as ShardConfig, Shard};
 use worker::shards::{MakeService, Service, Shards};
 use worker::stub::MainStub;
@@ -35,6 +36,7 @@ use crate::apps::Supervisors;
 use crate::config::{Auth, Config, Mode, Run, Serve};
 use crate::debug;
 use crate::linked;
+use crate::sandbox::{Layers, Sandbox};
 
 /// Why a process stopped, for people.
 pub type Failure = Box<dyn std::error::Error>;
@@ -85,17 +87,40 @@ impl Sockets {
     }
 }
 
+/// What worker processes before this one leave to it.
+pub struct Past {
+    /// How many there were.
+    pub restarts: u32,
+    /// The apps that are refused, and until when in milliseconds since 1970.
+    pub refused: HashMap<String, u64>,
+    /// Where the process shows whose code runs.
+    pub blame: Blame,
+}
+
+impl Past {
+    /// That of a process without a keeper.
+    #[must_use]
+    pub fn none() -> Past {
+        Past { restarts: 0, refused: HashMap::new(), blame: Blame::private() }
+    }
+}
+
 /// How the process ends once it has served.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StoppedServing(String);
 
-/// Serves what `config` asks for on `sockets`; `restarts` worker processes did so before.
+/// Serves what `config` asks for on `sockets`, after the worker processes of `past`.
 ///
 /// # Errors
 /// What kept the process from serving; [`StoppedServing`] where it did serve for a while.
-pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failure> {
+pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> {
     raise_open_files_limit();
+    let sandbox = match &config.mode {
+        Mode::Serve(settings) => settings.sandbox,
+        Mode::Run(_) | Mode::Configured(_) => Sandbox::Off,
+    };
+    let layers = (sandbox != Sandbox::Off).then(|| Layers::enter(&config.data_dir));
     // V8 first: it must be initialised before any other thread exists.
     let limits = IsolateLimits {
         heap_bytes_max: config.limits.heap_bytes_max,
@@ -107,6 +132,7 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
     let http = HttpLimits::new(&config.limits);
+    let quarantine = Arc::new(Quarantine::new(past.refused));
     let (plan, workers) = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
     let service = plan.service(sockets, http.clone(), ready);
@@ -122,6 +148,8 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
         engine: Arc::new(engine),
         alarms: AlarmIndex::open(data.path())?,
         clock: Arc::default(),
+        blame: past.blame,
+        quarantine,
         internet: Arc::new(Gateway::new(config.egress, [])?),
         crons: match &config.mode {
             Mode::Run(run) => run.crons.clone(),
@@ -129,9 +157,15 @@ pub fn run(config: Config, sockets: Sockets, restarts: u32) -> Result<(), Failur
             Mode::Serve(_) => Vec::new(),
         },
     };
+    if let Some(layers) = layers.map(Layers::close) {
+        tracing::info!(%layers, "sandbox");
+        if sandbox == Sandbox::Required {
+            layers.require()?;
+        }
+    }
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve_until_stopped(shards, started, (&plan, restarts)))
+    runtime.block_on(serve_until_stopped(shards, started, (&plan, past.restarts)))
 }
 
 async fn serve_until_stopped(
@@ -296,8 +330,15 @@ impl AdminPlan {
     fn public(&self, shard: &Rc<Shard>) -> Rc<dyn Entrypoint> {
         let supervisors = Supervisors::new(Rc::clone(shard));
         let catalogue = self.catalogue.clone();
+        let shard = Rc::clone(shard);
         let resolve = move |app: &str| -> Option<Rc<dyn Entrypoint>> {
-            catalogue.contains(app).then(|| Rc::new(supervisors.of(app)) as _)
+            if !catalogue.contains(app) {
+                return None;
+            }
+            Some(match shard.quarantine().check(app, shard.clock().now_ms()) {
+                Ok(()) => Rc::new(supervisors.of(app)),
+                Err(error) => Rc::new(Refused(error)),
+            })
         };
         Rc::new(Public::new(Router::new(&self.base_domain), resolve))
     }

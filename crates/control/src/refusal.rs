@@ -112,6 +112,7 @@ impl From<Error> for Refusal {
             Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }
+            | Error::OverloadQuarantine { .. }
             | Error::OverloadShutdown
             | Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::BrokenStorage(_) | Error::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -129,7 +130,7 @@ fn passed_on(code: &str) -> StatusCode {
     match code {
         "storage" | "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         "storage_full" => StatusCode::INSUFFICIENT_STORAGE,
-        "overloaded" | "reset" | "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        "overloaded" | "quarantined" | "reset" | "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

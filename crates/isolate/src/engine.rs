@@ -136,4 +136,7 @@ impl Engine {
 /// of a short loop that has none (the filling of `new Array(1000)`), the check of the loop around
 /// it goes instead, and neither the CPU nor the memory limit can end that loop
 /// (`LoopStackCheckElisionReducer`; `runtime/tests/containment.rs` has such a loop).
-const V8_FLAGS: &[&str] = &["beryl", "--stack-size=984", "--no-turboshaft-loop-unrolling"];
+///
+/// A memory of WebAssembly has 128 MiB at most, since no limit of a heap counts it.
+const V8_FLAGS: &[&str] =
+    &["beryl", "--stack-size=984", "--no-turboshaft-loop-unrolling", "--wasm-max-mem-pages=2048"];

@@ -30,7 +30,7 @@ pub struct Entered<'a> {
 impl<'a> Entered<'a> {
     pub(crate) fn new(isolate: &'a Isolate) -> Entered<'a> {
         let mut runtime = isolate.runtime();
-        let turn = isolate.watch.enter(&isolate.handle);
+        let turn = isolate.watch.enter(&isolate.handle, &isolate.label.get());
         // SAFETY: the isolate belongs to this thread, and guards are dropped in reverse order
         // because they are locals of synchronous functions; `drop` leaves it again.
         unsafe { runtime.v8_isolate().enter() };
@@ -162,10 +162,10 @@ impl<'a> Entered<'a> {
 
     /// A terminated isolate is condemned at once: V8 may forget the request to stop.
     fn check_terminated(&mut self) -> Result<(), Error> {
-        let cause = if self.isolate.watch.fired(self.turn) {
-            Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
-        } else if self.isolate.heap.is_exhausted() {
+        let cause = if self.isolate.heap.is_exhausted() {
             Condemned::Memory
+        } else if self.isolate.watch.fired(self.turn) {
+            Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
         } else if self.runtime.v8_isolate().is_execution_terminating() {
             Condemned::Terminated
         } else {
@@ -183,7 +183,9 @@ impl Drop for Entered<'_> {
         unsafe { self.runtime.v8_isolate().exit() };
         self.isolate.watch.exit();
         // The watchdog may have fired after the last check; now it no longer can.
-        if self.isolate.watch.fired(self.turn) {
+        if self.isolate.heap.is_exhausted() {
+            self.isolate.condemn(Condemned::Memory);
+        } else if self.isolate.watch.fired(self.turn) {
             let limit_ms = self.isolate.watch.limit_ms();
             self.isolate.condemn(Condemned::Cpu { limit_ms });
         }

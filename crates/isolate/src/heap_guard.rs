@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deno_core::{JsRuntime, v8};
 
 use crate::array_buffers::Meter;
+use crate::watchdog::WatchSlot;
 
 /// Watches one heap; the callback holds a second handle.
 #[derive(Clone)]
@@ -21,12 +22,17 @@ struct Watch {
     spared: AtomicBool,
     terminator: v8::IsolateHandle,
     buffers: Arc<Meter>,
+    shard: Arc<WatchSlot>,
 }
 
 impl HeapGuard {
-    pub(crate) fn new(terminator: v8::IsolateHandle, buffers: Arc<Meter>) -> HeapGuard {
+    pub(crate) fn new(
+        terminator: v8::IsolateHandle,
+        buffers: Arc<Meter>,
+        shard: Arc<WatchSlot>,
+    ) -> HeapGuard {
         let (exhausted, spared) = (AtomicBool::new(false), AtomicBool::new(false));
-        HeapGuard(Arc::new(Watch { exhausted, spared, terminator, buffers }))
+        HeapGuard(Arc::new(Watch { exhausted, spared, terminator, buffers, shard }))
     }
 
     /// Has V8 call back.
@@ -42,6 +48,7 @@ impl HeapGuard {
             if !(watch.buffers.take_refused() && is_roomy && !watch.spared.swap(true, ORDER)) {
                 watch.exhausted.store(true, ORDER);
                 watch.terminator.terminate_execution();
+                watch.shard.note_exhausted();
             }
             // Even for a refused buffer: were it the heap after all, V8 would abort without.
             current.max(initial) + HEADROOM_BYTES

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use deno_core::{JsRuntime, v8};
 
 use crate::array_buffers::Meter;
+use crate::blame::Label;
 use crate::engine::Engine;
 use crate::entered::Entered;
 use crate::error::{Condemned, Error};
@@ -30,6 +31,7 @@ pub struct Isolate {
     pub(crate) watch: Arc<WatchSlot>,
     pub(crate) heap: HeapGuard,
     pub(crate) heap_bytes_max: Cell<usize>,
+    pub(crate) label: Cell<Label>,
     condemned: Cell<Option<Condemned>>,
     _count: Count,
 }
@@ -81,7 +83,7 @@ impl Isolate {
         options.custom_module_evaluation_cb = Some(Box::new(evaluation::evaluate));
         let mut runtime = JsRuntime::new(options);
         let handle = runtime.v8_isolate().thread_safe_handle();
-        let heap = HeapGuard::new(handle.clone(), buffers);
+        let heap = HeapGuard::new(handle.clone(), buffers, Arc::clone(watch));
         heap.watch(&mut runtime);
         turn_end::install(runtime.v8_isolate());
         Rejections::install(runtime.v8_isolate());
@@ -98,6 +100,7 @@ impl Isolate {
             watch: Arc::clone(watch),
             heap,
             heap_bytes_max: Cell::new(engine.limits.heap_bytes_max),
+            label: Cell::default(),
             condemned: Cell::new(None),
             _count: count,
         };
@@ -113,6 +116,11 @@ impl Isolate {
             Some(cause) => Err(Error::BrokenCondemned(cause)),
             None => Ok(Entered::new(self)),
         }
+    }
+
+    /// Says whose code it runs from now on.
+    pub fn set_label(&self, label: Label) {
+        self.label.set(label);
     }
 
     /// Why the isolate may not run again, if so.
@@ -160,7 +168,7 @@ impl Hooks {
             Some(v8::Global::new(scope, function))
         };
         let hooks = (take("__dispatch"), take("__start"), take("__report"));
-        let common_js = take("__commonJs");
+        let (common_js, bound) = (take("__commonJs"), take("__bound"));
         // The engine needed these until here; user code must never see them.
         for name in ["Deno", "__bootstrap"] {
             let key = v8::String::new(scope, name);
@@ -168,10 +176,15 @@ impl Hooks {
                 return Err(Error::Bug(format!("{name} cannot be removed")));
             }
         }
-        let ((Some(dispatch), Some(start), Some(report)), Some(common_js)) = (hooks, common_js)
+        let ((Some(dispatch), Some(start), Some(report)), Some(common_js), Some(bound)) =
+            (hooks, common_js, bound)
         else {
             return Err(Error::Bug("the snapshot left no hooks on the global object".into()));
         };
+        let nobody = v8::undefined(scope).into();
+        if v8::Local::new(scope, bound).call(scope, nobody, &[]).is_none() {
+            return Err(Error::Bug("what V8 adds to the global object cannot be bounded".into()));
+        }
         scope.set_slot(CjsRunner(common_js));
         let context = v8::Global::new(scope, scope.get_current_context());
         Ok(Hooks { context, dispatch, start, report })

@@ -8,6 +8,7 @@
 //! - All isolates of a process come from one snapshot.
 
 mod array_buffers;
+mod blame;
 mod bundle;
 mod code_cache;
 mod engine;
@@ -25,6 +26,7 @@ mod start;
 mod turn_end;
 mod watchdog;
 
+pub use blame::{Blame, Label, Offence, OffenceKind};
 pub use bundle::{Bundle, Module, TYPESCRIPT_ENDINGS, is_typescript, join};
 pub use engine::{Engine, IsolateLimits, SnapshotOutput, build_snapshot};
 pub use entered::Entered;

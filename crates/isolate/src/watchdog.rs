@@ -4,18 +4,24 @@
 //! isolate, because V8 can lose a single request. Time is the shard's thread CPU clock, so a
 //! shard that waits for a processor is not charged. Entering costs the shard one lock that is
 //! never contended, and no system call.
+//!
+//! Some built-ins of V8 never look whether they should end. What has not ended some time after its
+//! limit ends with the process, which is blamed on whose code it was ([`crate::blame`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deno_core::v8::IsolateHandle;
+
+use crate::blame::{self, Blame, Label, Place};
 
 /// The watchdog thread's view of all shards; dropping it ends the thread.
 pub struct Watchdog {
     slots: Arc<Mutex<Vec<Arc<WatchSlot>>>>,
     stop: Arc<AtomicBool>,
     limit: Duration,
+    blame: Blame,
 }
 
 /// The place where shards register.
@@ -23,6 +29,7 @@ pub struct Watchdog {
 pub struct WatchSlots {
     slots: Arc<Mutex<Vec<Arc<WatchSlot>>>>,
     limit: Duration,
+    blame: Blame,
 }
 
 /// What one shard shows the watchdog: who is on its CPU, and since which entry.
@@ -41,14 +48,19 @@ pub struct WatchSlot {
     deadline: AtomicU64,
     /// The limit behind the deadline, for the error.
     deadline_ms: AtomicU64,
+    /// The turn in which the heap was exhausted: it must end at once.
+    exhausted: AtomicU64,
+    place: &'static Place,
 }
 
 impl Watchdog {
-    /// Starts the thread. `limit` is the CPU time of one turn.
+    /// Starts the thread. `limit` is the CPU time of one turn; who does not end then is noted in
+    /// `blame`.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(limit: Duration) -> std::io::Result<Watchdog> {
+    pub fn start(limit: Duration, blame: Blame) -> std::io::Result<Watchdog> {
+        blame::watch_signals();
         let slots: Arc<Mutex<Vec<Arc<WatchSlot>>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, ended) = (Arc::clone(&slots), Arc::clone(&stop));
@@ -63,22 +75,24 @@ impl Watchdog {
                 }
             }
         })?;
-        Ok(Watchdog { slots, stop, limit })
+        Ok(Watchdog { slots, stop, limit, blame })
     }
 
     /// What a thread needs to register itself as a shard.
     #[must_use]
     pub fn slots(&self) -> WatchSlots {
-        WatchSlots { slots: Arc::clone(&self.slots), limit: self.limit }
+        WatchSlots { slots: Arc::clone(&self.slots), limit: self.limit, blame: self.blame }
     }
 }
 
 impl WatchSlots {
-    /// Registers the calling thread as a shard.
+    /// Registers the calling thread as the shard of this number.
     ///
     /// # Errors
     /// When the thread has no CPU clock.
-    pub fn register(&self) -> std::io::Result<Arc<WatchSlot>> {
+    pub fn register(&self, shard: usize) -> std::io::Result<Arc<WatchSlot>> {
+        let place = self.blame.place(shard);
+        place.claim();
         let mut clock = 0;
         // SAFETY: `pthread_self` is the living calling thread, `clock` a valid place to write.
         let code = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
@@ -94,6 +108,8 @@ impl WatchSlots {
             limit: self.limit,
             deadline: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
+            exhausted: AtomicU64::new(0),
+            place,
         });
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
         Ok(slot)
@@ -115,7 +131,8 @@ impl WatchSlot {
     }
 
     /// Announces that an isolate is on the CPU from now on; returns the turn's number.
-    pub(crate) fn enter(&self, handle: &IsolateHandle) -> u64 {
+    pub(crate) fn enter(&self, handle: &IsolateHandle, label: &Label) -> u64 {
+        self.place.enter(label);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
         self.interrupt.store(false, Ordering::Relaxed);
         self.turn.fetch_add(1, Ordering::Release) + 1
@@ -125,6 +142,12 @@ impl WatchSlot {
     pub(crate) fn exit(&self) {
         self.turn.fetch_add(1, Ordering::Release);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.place.exit();
+    }
+
+    /// The heap of what runs is exhausted: the turn ends as if it had passed its limit.
+    pub(crate) fn note_exhausted(&self) {
+        self.exhausted.store(self.turn.load(Ordering::Relaxed), Ordering::Release);
     }
 
     /// True if this turn was ended for passing the limit.
@@ -174,6 +197,8 @@ impl WatchSlot {
 struct Watch {
     turn: u64,
     since: Duration,
+    /// When it was told to end, by the clock of the thread and that of the wall.
+    told: Option<(Duration, Instant)>,
 }
 
 impl Watch {
@@ -184,9 +209,10 @@ impl Watch {
         }
         let Some(cpu) = slot.cpu() else { return };
         if turn != self.turn {
-            *self = Watch { turn, since: cpu };
+            *self = Watch { turn, since: cpu, told: None };
         }
-        let is_over = cpu.saturating_sub(self.since) >= slot.limit;
+        let is_exhausted = slot.exhausted.load(Ordering::Acquire) == turn;
+        let is_over = is_exhausted || cpu.saturating_sub(self.since) >= slot.limit;
         if !is_over && !slot.is_past_deadline(cpu) {
             return;
         }
@@ -198,9 +224,30 @@ impl Watch {
             slot.fired.store(turn, Ordering::Release);
             slot.interrupt.store(true, Ordering::Relaxed);
             handle.terminate_execution();
+            let (told_cpu, told) = *self.told.get_or_insert_with(|| (cpu, Instant::now()));
+            if cpu.saturating_sub(told_cpu) >= GRACE || told.elapsed() >= GRACE_AT_MOST {
+                end_process(slot);
+            }
         }
     }
 }
 
+/// The last resort. Under the lock of the slot, so that the turn cannot have ended.
+fn end_process(slot: &WatchSlot) -> ! {
+    slot.place.is_stuck();
+    let code = slot.place.label();
+    tracing::error!(code, "JavaScript cannot be stopped; ending the process");
+    // SAFETY: ends this process and touches no memory.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    std::process::abort()
+}
+
 /// How often the watchdog looks; a limit is passed by at most this much.
 const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time that a turn may take to end once it is told to; what listens takes milliseconds, also
+/// where it has to collect a full heap first.
+const GRACE: Duration = Duration::from_millis(1_500);
+
+/// The same by the clock of the wall, for a thread that waits.
+const GRACE_AT_MOST: Duration = Duration::from_secs(10);

@@ -208,6 +208,11 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
         | Error::OverloadIsolates { .. }
         | Error::OverloadActors { .. }
         | Error::OverloadShutdown => StatusCode::SERVICE_UNAVAILABLE,
+        Error::OverloadQuarantine { retry_after_s } => {
+            let text = error.to_string();
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return response::retry_later(status, code, &text, *retry_after_s);
+        }
         Error::BrokenReset(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::BrokenStorage(_) => {
             tracing::error!(code, %error, "storage failed");
@@ -226,10 +231,11 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
 }
 
 /// The codes of errors that are answered with 503.
-const TRY_LATER: [&str; 7] = [
+const TRY_LATER: [&str; 8] = [
     "cpu_limit",
     "memory_limit",
     "overloaded",
+    "quarantined",
     "reset",
     "shutting_down",
     "subrequest_limit",

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     BadTarget,
     #[error("the method {0} is not supported")]
     BadMethod(Method),
+    #[error("the transfer encoding must be \"chunked\" and nothing else")]
+    BadEncoding,
     #[error("the request body is larger than the limit of {limit_bytes} bytes")]
     BodyTooLarge { limit_bytes: u64 },
 }
@@ -59,6 +61,12 @@ pub(crate) fn receive(
     // `Request` in JavaScript cannot hold these (fetch standard, "forbidden method").
     if matches!(parts.method, Method::CONNECT | Method::TRACE) || parts.method == "TRACK" {
         return Err(Refusal::BadMethod(parts.method));
+    }
+    // Whatever else it says, a proxy in front may have read in another way.
+    let mut encodings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = encodings.next().is_none_or(|encoding| encoding == "chunked");
+    if !is_chunked || encodings.next().is_some() {
+        return Err(Refusal::BadEncoding);
     }
     let url = url(&mut parts)?;
     let (body, overflow) = body(incoming, limits)?;
@@ -180,7 +188,7 @@ fn is_of_connection(name: &HeaderName) -> bool {
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Refusal::BadHost | Refusal::BadTarget => StatusCode::BAD_REQUEST,
+            Refusal::BadHost | Refusal::BadTarget | Refusal::BadEncoding => StatusCode::BAD_REQUEST,
             Refusal::BadMethod(_) => StatusCode::NOT_IMPLEMENTED,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         }
@@ -190,6 +198,7 @@ impl Refusal {
         match self {
             Refusal::BadHost => "bad_host",
             Refusal::BadTarget => "bad_target",
+            Refusal::BadEncoding => "bad_encoding",
             Refusal::BadMethod(_) => "bad_method",
             Refusal::BodyTooLarge { .. } => "body_too_large",
         }

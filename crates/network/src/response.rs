@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, UPGRADE,
 };
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Frame, SizeHint};
@@ -73,6 +73,18 @@ pub(crate) fn switch(mut headers: HeaderMap, key: &HeaderValue) -> http::Respons
 /// The one JSON shape of every error.
 pub(crate) fn problem(status: StatusCode, code: &str, text: &str) -> http::Response<Outgoing> {
     problem_with(status, json!({ "code": code, "message": text }))
+}
+
+/// An error that goes away by itself after some seconds.
+pub(crate) fn retry_later(
+    status: StatusCode,
+    code: &str,
+    text: &str,
+    seconds: u64,
+) -> http::Response<Outgoing> {
+    let mut answer = problem(status, code, text);
+    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    answer
 }
 
 /// The error of a worker that did not start, with the place in its source.

@@ -125,6 +125,9 @@ pub fn op_dispatch_fail(
     #[cppgc] value: Option<&SerializedHandle>,
 ) {
     let instance = instance(state);
+    if instance.is_ended() {
+        return;
+    }
     if !is_remote {
         let text = if stack.is_empty() { format!("{name}: {message}") } else { stack.clone() };
         instance.log(event, LogLevel::Error, format!("Uncaught {text}"));

@@ -94,6 +94,7 @@ impl JsErrorClass for JsError {
                 | Error::OverloadQueue
                 | Error::OverloadIsolates { .. }
                 | Error::OverloadActors { .. }
+                | Error::OverloadQuarantine { .. }
                 | Error::OverloadShutdown
                 | Error::BrokenReset(_)
                 | Error::BrokenStorage(_)

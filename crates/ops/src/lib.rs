@@ -32,13 +32,14 @@ mod scheduled;
 mod serialize;
 mod sql;
 mod storage;
+mod structured_clone;
 mod stub;
 mod timers;
 mod websocket;
 
 use std::sync::Arc;
 
-use deno_core::Extension;
+use deno_core::{Extension, OpDecl};
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
 deno_core::extension!(
@@ -183,6 +184,8 @@ deno_core::extension!(
         storage::op_storage_roll_back,
         storage::op_storage_sync,
         storage::op_storage_delete_all,
+        structured_clone::op_structured_clone_value,
+        structured_clone::op_structured_clone_read,
         stub::op_stub_actor,
         stub::op_stub_own,
         stub::op_stub_call,
@@ -241,6 +244,7 @@ deno_core::extension!(
         "limits.js",
         "loader.js",
         "main.js",
+        "memory.js",
         "modules.js",
         "namespace.js",
         "node.js",
@@ -261,6 +265,7 @@ deno_core::extension!(
         "sql.js",
         "storage.js",
         "streams.js",
+        "structured_clone.js",
         "stub.js",
         "tail.js",
         "text_encoding.js",
@@ -286,6 +291,7 @@ deno_core::extension!(
         "node_timers.js",
         "socket_client.js",
         "subtle_crypto.js",
+        "web_assembly.js",
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:beryl/cloudflare_workers.js",
@@ -313,7 +319,21 @@ deno_core::extension!(
         "node:util" = "ext:beryl/node/util",
         "node:util/types" = "ext:beryl/node/util/types",
     ],
+    middleware = instead,
 );
+
+/// Ops of the engine that hostile values can make abort the process are ours.
+fn instead(op: OpDecl) -> OpDecl {
+    match op.name {
+        "op_structured_clone" => {
+            op.with_implementation_from(&structured_clone::op_structured_clone_value())
+        }
+        "op_deserialize" => {
+            op.with_implementation_from(&structured_clone::op_structured_clone_read())
+        }
+        _ => op,
+    }
+}
 
 /// The supervisor of apps: the main module of the app host.
 pub const APP_RUNNER: &str = include_str!("../../../js/host/app_runner.js");

@@ -108,6 +108,7 @@ pub fn op_loader_define(
     };
     let given_text = |field: &str| given[field].as_str().unwrap_or_default().to_owned();
     let (name, main_module) = (given_text("name"), given_text("main"));
+    let app = app_of(state, &name);
     let modules = match modules_of(scope, modules) {
         Ok(modules) => modules,
         // As other errors of a module's source: at the first use (WL-3).
@@ -136,8 +137,16 @@ pub fn op_loader_define(
         limits,
         tails: tails.into(),
         name: name.into(),
+        app: Some(app),
     });
     Ok(())
+}
+
+/// Who answers for a worker: the app that loads it. What a configured worker loads, the app host
+/// above all, is an app of its own, named before the `@`.
+fn app_of(state: &OpState, name: &str) -> Arc<str> {
+    let loading = instance(state).code.app.clone();
+    loading.unwrap_or_else(|| name.split('@').next().unwrap_or_default().into())
 }
 
 fn modules_of(

@@ -379,6 +379,7 @@ fn outcome_of(error: &Error) -> Outcome {
         Error::OverloadQueue
         | Error::OverloadIsolates { .. }
         | Error::OverloadActors { .. }
+        | Error::OverloadQuarantine { .. }
         | Error::OverloadShutdown
         | Error::BrokenStorage(_)
         | Error::BrokenFull(_)

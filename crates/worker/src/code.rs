@@ -35,6 +35,8 @@ pub struct WorkerCode {
     pub tails: Arc<[Capability]>,
     /// A name for logs, e.g. `counter@3` for version 3 of the app `counter`.
     pub name: Arc<str>,
+    /// The app it belongs to, which answers for all it loads; `None` for a configured worker.
+    pub app: Option<Arc<str>>,
 }
 
 impl WorkerCode {
@@ -50,6 +52,7 @@ impl WorkerCode {
             limits: WorkerLimits::default(),
             tails: Arc::default(),
             name,
+            app: None,
         }
     }
 }

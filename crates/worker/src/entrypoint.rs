@@ -155,6 +155,19 @@ pub trait Entrypoint {
     }
 }
 
+/// A place that takes no event, with the reason.
+pub struct Refused(pub Error);
+
+impl Entrypoint for Refused {
+    fn fetch(&self, _request: Request) -> Reply<Response> {
+        Box::pin(std::future::ready(Err(self.0.clone())))
+    }
+
+    fn call(&self, _call: Call) -> Reply<Serialized> {
+        Box::pin(std::future::ready(Err(self.0.clone())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,6 +70,15 @@ pub enum Error {
     /// The actor's database or the disk is full; nothing that was not durable was acknowledged.
     #[error("{0}")]
     BrokenFull(Arc<str>),
+    /// The app's code ended the process some time ago; it is refused for a while.
+    #[error(
+        "this app ended the process it ran in and is refused for {retry_after_s} more seconds; \
+         deploy a version that does not"
+    )]
+    OverloadQuarantine {
+        /// When to try again, in seconds from now.
+        retry_after_s: u64,
+    },
     /// The process is shutting down and takes no new events.
     #[error("the server is shutting down; try again")]
     OverloadShutdown,
@@ -127,6 +136,7 @@ impl Error {
             | Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }
+            | Error::OverloadQuarantine { .. }
             | Error::OverloadShutdown
             | Error::Bug(_) => false,
         }
@@ -151,6 +161,7 @@ impl Error {
             Error::OverloadQueue
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. } => "overloaded",
+            Error::OverloadQuarantine { .. } => "quarantined",
             Error::OverloadShutdown => "shutting_down",
             Error::BrokenReset(thrown) => thrown.code.unwrap_or("reset"),
             Error::BrokenStorage(_) => "storage",
@@ -223,6 +234,7 @@ const CODES: &[&str] = &[
     "memory_limit",
     "no_handler",
     "overloaded",
+    "quarantined",
     "reset",
     "shutting_down",
     "startup",

@@ -289,8 +289,17 @@ impl Instance {
         Some(self.events.borrow().find(event)?.entry.clone())
     }
 
-    /// Settles a `fetch` event.
+    /// True if the running turn was told to end: what it still says counts no more.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.shard.is_turn_ended()
+    }
+
+    /// Settles a `fetch` event, unless the turn that does was told to end.
     pub fn answer(&self, event: u32, answer: Result<Response, Error>) {
+        if self.is_ended() {
+            return;
+        }
         self.meters.answered(event, answer.as_ref().err(), answer.as_ref().ok());
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) = event else { return };
@@ -298,8 +307,11 @@ impl Instance {
         leave(actor, Outgoing::Response(way, answer));
     }
 
-    /// Settles an RPC event.
+    /// Settles an RPC event, unless the turn that does was told to end.
     pub fn answer_call(&self, event: u32, answer: Result<Serialized, Error>) {
+        if self.is_ended() {
+            return;
+        }
         self.meters.answered(event, answer.as_ref().err(), None);
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Call(_, way), .. }) = event else { return };

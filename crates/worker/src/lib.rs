@@ -45,6 +45,7 @@ pub mod namespace;
 mod open_databases;
 pub mod outbound;
 pub mod position;
+pub mod quarantine;
 pub mod redirect;
 mod roots;
 pub mod shard;

@@ -11,10 +11,10 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use isolate::{Engine, Isolate, Pool, WatchSlot};
+use isolate::{Blame, Engine, Isolate, Pool, WatchSlot};
 use storage::durability::{Durability, DurabilitySink};
 use tokio::task::AbortHandle;
 
@@ -33,6 +33,7 @@ use crate::loaded::LoadedWorkers;
 use crate::namespace::Namespaces;
 use crate::open_databases::{OpenDatabases, sweep_regularly};
 use crate::outbound::Internet;
+use crate::quarantine::Quarantine;
 use crate::wake::{Letter, WakeQueue};
 use crate::worker::Worker;
 
@@ -52,6 +53,10 @@ pub struct Config {
     pub alarms: AlarmIndex,
     /// What time it is.
     pub clock: Arc<Clock>,
+    /// Where shards show whose code runs.
+    pub blame: Blame,
+    /// The apps that are refused.
+    pub quarantine: Arc<Quarantine>,
     /// Opens the way out for workers that may take it.
     pub internet: Arc<dyn Internet>,
     /// When `scheduled()` of the configured workers runs.
@@ -366,6 +371,12 @@ impl Shard {
         &self.config.alarms
     }
 
+    /// The apps that are refused.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.config.quarantine
+    }
+
     /// What time it is.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -425,6 +436,11 @@ impl Shard {
     /// Up while the turn that runs should stop, SQL included.
     pub(crate) fn interrupt(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.interrupt)
+    }
+
+    /// True if the turn that runs was told to end.
+    pub(crate) fn is_turn_ended(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
     }
 
     /// How an opening of a database becomes durable, after so many commits of earlier ones.

@@ -36,7 +36,8 @@ impl Shards {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(count: usize, config: Config, service: MakeService) -> io::Result<Shards> {
-        let watchdog = Watchdog::start(std::time::Duration::from_millis(config.limits.cpu_ms))?;
+        let cpu = std::time::Duration::from_millis(config.limits.cpu_ms);
+        let watchdog = Watchdog::start(cpu, config.blame)?;
         let watchdog_slots = watchdog.slots();
         let config = Arc::new(config);
         let peers: Arc<[Arc<WakeQueue>]> = (0..count).map(|_| Arc::default()).collect();
@@ -51,7 +52,7 @@ impl Shards {
             let (failed, drained) = (failed.clone(), Arc::clone(&drained));
             let slots = watchdog_slots.clone();
             let run = move || {
-                let outcome = slots.register().and_then(|watch| {
+                let outcome = slots.register(index).and_then(|watch| {
                     let runtime = tokio::runtime::Builder::new_current_thread()
                         .enable_all()
                         .build_local(tokio::runtime::LocalOptions::default())?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use isolate::{Entered, Isolate};
+use isolate::{Entered, Isolate, Label};
 
 use crate::code::WorkerCode;
 use crate::error::Error;
@@ -27,7 +27,11 @@ impl Worker {
     /// # Errors
     /// [`Error::AppStart`] and its kin when the code does not start.
     pub(crate) fn start(shard: &Rc<Shard>, code: &WorkerCode) -> Result<Rc<Worker>, Error> {
+        if let Some(app) = &code.app {
+            shard.quarantine().check(app, shard.clock().now_ms())?;
+        }
         let isolate = shard.take_blank()?;
+        isolate.set_label(code.app.as_deref().map(Label::new).unwrap_or_default());
         let instance = Rc::new(Instance::new(code.clone(), Rc::clone(shard)));
         let id = shard.next_number();
         let loaded = {

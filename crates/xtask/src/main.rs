@@ -5,6 +5,7 @@
 
 mod cache;
 mod node;
+mod sbom;
 mod v8;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ const USAGE: &str = "usage: cargo run -q -p xtask -- TASK…
 
 tasks:
   v8     make V8's static library ready, so that a plain `cargo build` works
-  node   install the npm packages that the tests and the bench run Beryl against";
+  node   install the npm packages that the tests and the bench run Beryl against
+  sbom   write what the binary is made of to target/beryl.cdx.json (CycloneDX)";
 
 fn main() -> ExitCode {
     let tasks: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +37,7 @@ fn run(task: &str) -> Result<(), String> {
     match task {
         "v8" => v8::make_ready(&root()),
         "node" => node::install(&root()),
+        "sbom" => sbom::write(&root()),
         _ => Err(format!("no such task\n{USAGE}")),
     }
 }

@@ -41,7 +41,8 @@ impl App {
         let mut all: Vec<App> = fs::read_dir(&apps)
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_dir())
+            // The catalogue of attacks is run by `hostile.rs`.
+            .filter(|path| path.is_dir() && !path.ends_with("hostile"))
             .map(App::read)
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,0 +1,43 @@
+// structuredClone().
+
+import { core, primordials } from "ext:core/mod.js";
+import { Headers } from "ext:beryl/headers.js";
+import { Request } from "ext:beryl/request.js";
+import { Response } from "ext:beryl/response.js";
+import { URLSearchParams } from "ext:beryl/search_params.js";
+import { URL } from "ext:beryl/url.js";
+import { load } from "ext:beryl/web.js";
+import { WebSocket } from "ext:beryl/websocket.js";
+
+const { ArrayBufferPrototypeTransfer, SafeArrayIterator, TypeError } = primordials;
+
+/**
+ * @template T
+ * @param {T} value
+ * @param {{transfer?: Transferable[]}} [options]
+ * @returns {T}
+ */
+export function structuredClone(value, options = undefined) {
+  if (arguments.length === 0) throw new TypeError("structuredClone needs an argument");
+  const clone = cloner().structuredClone(value, options);
+  const transfer = options?.transfer;
+  if (transfer === undefined || transfer === null) return clone;
+  // The clone got a copy, since deno_core hands no memory over; the original is gone all the same.
+  for (const item of new SafeArrayIterator(transfer)) {
+    if (core.isArrayBuffer(item)) ArrayBufferPrototypeTransfer(item, 0);
+  }
+  return clone;
+}
+
+let areMarked = false;
+
+/** Loads the cloning function and tells it which of our classes have no clone. */
+function cloner() {
+  const script = load("13_message_port.js");
+  if (!areMarked) {
+    areMarked = true;
+    const classes = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
+    for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
+  }
+  return script;
+}
