@@ -148,8 +148,9 @@ export class WebSocket {
    * @param {string} [reason]
    */
   close(code = undefined, reason = undefined) {
+    const giveUp = this.#giveUp;
     const number = checkedCode(code, reason);
-    if (this.#giveUp !== null) return this.#giveUp();
+    if (giveUp !== null) return giveUp();
     if (this.#handle === null) return;
     ops.op_websocket_close(this.#handle, number, checkedReason(reason));
   }
