@@ -35,7 +35,8 @@ fn node_scripts(folder: &Path) -> Result<Vec<(String, String)>, Box<dyn std::err
     let mut scripts = Vec::new();
     for name in isolate::NODE_MODULES {
         let specifier = format!("ext:beryl/node/{name}");
-        scripts.push((specifier, format!("__bootstrap.internals.nodeModule({name:?})")));
+        let text = format!("__bootstrap.internals.nodeModule({name:?})");
+        scripts.push((specifier, isolate::lazy_script(&text)));
     }
     let mut folders = vec![folder.to_owned()];
     while let Some(inside) = folders.pop() {
@@ -48,7 +49,8 @@ fn node_scripts(folder: &Path) -> Result<Vec<(String, String)>, Box<dyn std::err
             // `internal/errors.ts.js` was made of `internal/errors.ts`, by which others call it.
             let name = path.strip_prefix(folder)?.to_str().ok_or("a path that is not UTF-8")?;
             let name = name.strip_suffix(".js").unwrap_or(name);
-            scripts.push((format!("ext:deno_node/{name}"), fs::read_to_string(&path)?));
+            let text = isolate::lazy_script(&fs::read_to_string(&path)?);
+            scripts.push((format!("ext:deno_node/{name}"), text));
         }
     }
     Ok(scripts)

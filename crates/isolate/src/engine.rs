@@ -56,7 +56,7 @@ pub fn build_snapshot(
     let mut lazy_scripts = Vec::new();
     for file in extensions.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()) {
         let text = file.load().map_err(|error| format!("{}: {error}", file.specifier))?;
-        lazy_scripts.push((file.specifier, text.as_str().to_string()));
+        lazy_scripts.push((file.specifier, lazy_script(text.as_str())));
     }
     let output = create_snapshot(
         CreateSnapshotOptions {
@@ -79,6 +79,13 @@ pub fn build_snapshot(
         lazy_scripts,
         sources: output.files_loaded_during_snapshot,
     })
+}
+
+/// The text of a script as [`Engine::start`] wants it in its table: the engine then compiles it
+/// where it lies, and no isolate holds a copy.
+#[must_use]
+pub fn lazy_script(text: &str) -> String {
+    deno_core::wrap_lazy_ext_script(text)
 }
 
 impl Engine {

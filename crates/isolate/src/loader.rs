@@ -182,10 +182,11 @@ impl ModuleLoader for BundleLoader {
     /// For the runtime's own scripts that are compiled when something first needs them.
     fn get_code_cache(
         &self,
-        _specifier: &ModuleSpecifier,
-        source: &str,
+        specifier: &ModuleSpecifier,
+        _source: &str,
     ) -> Option<SourceCodeCacheInfo> {
-        self.engine.code_cache.look_up(source)
+        // There is one source of a name, and the name is shorter.
+        self.engine.code_cache.look_up(specifier.as_str())
     }
 
     fn code_cache_ready(
