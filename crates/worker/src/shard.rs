@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use isolate::{Blame, Engine, Isolate, Pool, WatchSlot};
+use isolate::{Blame, Engine, Isolate, Pool, Retired, WatchSlot};
 use storage::durability::{Durability, DurabilitySink};
 use tokio::task::AbortHandle;
 
@@ -74,7 +74,7 @@ pub struct Shard {
     is_pumping: Cell<bool>,
     turns: Cell<u64>,
     dirty: RefCell<Vec<Rc<Actor>>>,
-    dead: RefCell<Vec<Isolate>>,
+    retired: Retired,
     pub(crate) workers: RefCell<HashMap<u64, Weak<Worker>>>,
     loaded: LoadedWorkers,
     load_queue: LoadQueue,
@@ -121,7 +121,7 @@ impl Shard {
             is_pumping: Cell::new(false),
             turns: Cell::new(0),
             dirty: RefCell::default(),
-            dead: RefCell::default(),
+            retired: Retired::default(),
             workers: RefCell::default(),
             loaded: LoadedWorkers::default(),
             load_queue: LoadQueue::default(),
@@ -159,21 +159,20 @@ impl Shard {
             }
             self.pump();
             self.commit();
-            if self.dead.borrow().len() > DEAD_ISOLATES_MAX {
-                self.dead.take();
+            if self.retired.len() > DEAD_ISOLATES_MAX {
+                self.retired.drop_all();
             }
         }
         self.close();
     }
 
     fn has_chores(&self) -> bool {
-        !self.pool.is_full() || !self.dead.borrow().is_empty()
+        !self.pool.is_full() || !self.retired.is_empty()
     }
 
-    /// Drops an isolate that is gone, or else makes a blank one.
+    /// Cleans up after isolates that are gone, or else makes a blank one.
     fn do_chore(&self) {
-        let dead = self.dead.borrow_mut().pop();
-        if dead.is_none()
+        if !self.retired.step()
             && let Err(error) = self.pool.fill_one()
         {
             tracing::error!(%error, "no blank isolate could be made");
@@ -345,10 +344,10 @@ impl Shard {
         if self.pool.has_room() {
             return true;
         }
-        if self.dead.borrow().is_empty() {
+        if self.retired.len() == 0 {
             self.loaded.evict_oldest();
         }
-        drop(self.dead.take());
+        self.retired.drop_all();
         self.pool.has_room()
     }
 
@@ -416,7 +415,7 @@ impl Shard {
     /// Takes over the isolate of a worker that is gone, to drop it where that is safe.
     pub(crate) fn bury(&self, worker: u64, isolate: Isolate) {
         self.workers.borrow_mut().remove(&worker);
-        self.dead.borrow_mut().push(isolate);
+        self.retired.push(isolate);
         self.wake_queue().nudge();
     }
 
@@ -479,7 +478,7 @@ impl Shard {
         }
         self.ready.take();
         self.configured.take();
-        self.dead.take();
+        self.retired.drop_all();
     }
 }
 
