@@ -2,12 +2,14 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { cloneOf } from "ext:beryl/capability.js";
+import { unsupported } from "ext:beryl/errors.js";
+import { DurableObjectClass } from "ext:beryl/facets.js";
 import { WorkerLoader } from "ext:beryl/loader.js";
 import { makeBinding } from "ext:beryl/namespace.js";
 import { makeStub } from "ext:beryl/stub.js";
 
 const { ops } = core;
-const { JSONParse, ObjectHasOwn, ObjectKeys } = primordials;
+const { JSONParse, ObjectDefineProperty, ObjectHasOwn, ObjectKeys } = primordials;
 
 /** Unique keys by class; null if every class has a namespace, undefined if none has. */
 let classes = undefined;
@@ -24,6 +26,20 @@ export function makeBindings(description) {
   each(described.namespaces, (name, key) => env[name] = makeBinding(key));
   each(described.services, (name, props) => {
     env[name] = makeStub(() => ops.op_bindings_service(name, cloneOf(props)));
+  });
+  each(described.actorClasses, (name, props) => {
+    env[name] = DurableObjectClass.bound(name, props ?? undefined);
+  });
+  each(described.data, (name, text) => env[name] = ops.op_base64_decode(text).buffer);
+  each(described.unsupported, (name, kind) => {
+    ObjectDefineProperty(env, name, {
+      __proto__: null,
+      get() {
+        throw unsupported(`the ${kind} binding ${name}`);
+      },
+      enumerable: true,
+      configurable: true,
+    });
   });
   return env;
 }

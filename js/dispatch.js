@@ -19,6 +19,7 @@ import { disposeAll } from "ext:beryl/rpc_stub.js";
 import { thrownClone } from "ext:beryl/rpc_values.js";
 import { runScheduled } from "ext:beryl/scheduled.js";
 import { enterSection, forgetSections, leaveSection } from "ext:beryl/section.js";
+import { takeTest } from "ext:beryl/testing.js";
 import { takeSocketEvent } from "ext:beryl/socket_events.js";
 import { errorParts } from "ext:beryl/thrown.js";
 import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
@@ -44,6 +45,7 @@ const SURVEY = 12;
 const SCHEDULED = 13;
 const ENTER = 14;
 const LEAVE = 15;
+const TEST = 16;
 
 /**
  * Takes one event.
@@ -85,6 +87,9 @@ export function dispatch(kind, a, b) {
     case SCHEDULED:
       enter(a, b);
       return runScheduled(a, () => entrypoint("default", undefined), fail);
+    case TEST:
+      enter(a, b);
+      return takeTest(a, isStateless(b) && b !== 0, fail);
     case SOCKET:
       return takeSocketEvent(a, isStateless(b) ? 0 : b);
   }

@@ -31,6 +31,12 @@ export class DurableObjectClass {
     return makeClass(() => ops.op_facets_own_class(name, clone));
   }
 
+  /** A class that the configuration binds. */
+  static bound(name, props) {
+    const clone = props === undefined ? undefined : cloneOf(props);
+    return makeClass(() => ops.op_bindings_class(name, clone));
+  }
+
   /** A class of a dynamic worker. */
   static loaded(worker, name, props, limits) {
     const clone = props === undefined ? undefined : cloneOf(props);

@@ -7,7 +7,7 @@ import { nativeResponse } from "ext:beryl/response.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
-const { PromiseReject } = primordials;
+const { PromiseReject, PromiseResolve, StringPrototypeStartsWith } = primordials;
 
 /** The handle of what the global function reaches. */
 let outbound = null;
@@ -34,7 +34,10 @@ export function fetch(input, init = undefined) {
  */
 export function sendFetch(target, input, init) {
   const parts = requestParts(input, init);
-  const { event, asked, signal } = parts;
+  const { event, asked, signal, line } = parts;
+  if (line !== null && StringPrototypeStartsWith(line[1], "data:")) {
+    return PromiseResolve(core.loadExtScript("ext:beryl/data_url.js").respond(line[1]));
+  }
   const handle = target();
   const aborter = signal === null ? null : ops.op_fetch_aborter();
   const slot = open();
@@ -44,7 +47,7 @@ export function sendFetch(target, input, init) {
     slot,
     event,
     currentEvent(),
-    parts.line,
+    line,
     parts.headers,
     parts.body,
     aborter,

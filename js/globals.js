@@ -4,15 +4,18 @@ import { core, primordials } from "ext:core/mod.js";
 import { atob, btoa } from "ext:beryl/base64.js";
 import { Body } from "ext:beryl/body.js";
 import { makeCloudflare } from "ext:beryl/compatibility.js";
-import { createConsole, reportUncaught } from "ext:beryl/console.js";
+import { createConsole } from "ext:beryl/console.js";
 import { createCrypto, Crypto, loadSubtle } from "ext:beryl/crypto.js";
 import { define, defineGetter, defineLazy } from "ext:beryl/define.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
+import { holdUntil } from "ext:beryl/eviction.js";
 import { fetch } from "ext:beryl/fetch.js";
 import { loadForms } from "ext:beryl/form_data.js";
+import { defineEventTarget, reportError, reportThrown } from "ext:beryl/global_events.js";
 import { Headers } from "ext:beryl/headers.js";
 import { WebSocketRequestResponsePair } from "ext:beryl/hibernation.js";
 import { boundBuffers } from "ext:beryl/memory.js";
+import { currentActor, currentEvent } from "ext:beryl/pending.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
@@ -77,14 +80,13 @@ const MISSING = [
   "Cache",
   "CacheStorage",
   "CryptoKey",
-  "EventSource",
   "HTMLRewriter",
 ];
 
 /** Fills globalThis; called once, while the snapshot is made. */
 export function installGlobals() {
   registerErrors();
-  core.setReportExceptionCallback(reportUncaught);
+  core.setReportExceptionCallback(reportThrown);
   for (const script in LAZY) {
     for (let i = 0; i < LAZY[script].length; i++) {
       const name = LAZY[script][i];
@@ -108,6 +110,7 @@ export function installGlobals() {
   define("Headers", Headers);
   define("Request", Request);
   define("Response", Response);
+  defineLazy("EventSource", () => core.loadExtScript("ext:beryl/event_source.js").EventSource);
   defineLazy("FixedLengthStream", () => loadIdentityStreams().FixedLengthStream);
   defineLazy("FormData", () => loadForms().FormData);
   defineLazy("IdentityTransformStream", () => loadIdentityStreams().IdentityTransformStream);
@@ -119,6 +122,7 @@ export function installGlobals() {
   define("fetch", fetch);
   define("navigator", navigator);
   define("performance", performance);
+  define("queueMicrotask", checkedMicrotask(globalThis.queueMicrotask));
   define("reportError", reportError);
   define("scheduler", scheduler);
   define("self", globalThis);
@@ -133,12 +137,37 @@ export function installGlobals() {
     value: "ServiceWorkerGlobalScope",
     configurable: true,
   });
-  defineEventTarget();
+  defineEventTarget(() => load("02_event.js"));
+}
+
+/** Sends and forgets; false where no event runs that could send. */
+function sendBeacon(url, body) {
+  if (currentEvent() === 0) return false;
+  holdUntil(fetch(url, { method: "POST", body }), currentActor(), () => {});
+  return true;
+}
+
+/** @param {Function} queue deno_core's. */
+function checkedMicrotask(queue) {
+  return function queueMicrotask(callback) {
+    if (typeof callback !== "function") {
+      throw new TypeError(
+        "Failed to execute 'queueMicrotask' on 'ServiceWorkerGlobalScope': parameter 1 is not " +
+          "of type 'function'.",
+      );
+    }
+    queue(callback);
+  };
 }
 
 const navigator = {
   hardwareConcurrency: 1,
   language: "en",
+  languages: ["en"],
+  /** @param {string} url @param {BodyInit} [body] @returns {boolean} */
+  sendBeacon(url, body = undefined) {
+    return sendBeacon(url, body);
+  },
   platform: "",
   userAgent: "Cloudflare-Workers",
   get [SymbolToStringTag]() {
@@ -161,30 +190,9 @@ const performance = {
   },
 };
 
-/** @param {unknown} error */
-function reportError(error) {
-  if (arguments.length === 0) throw new TypeError("reportError needs an argument");
-  reportUncaught(error);
-}
-
 function loadIdentityStreams() {
   load("06_streams.js");
   return core.loadExtScript("ext:beryl/identity_streams.js");
-}
-
-/** The global scope is an event target too, but hardly any worker listens on it. */
-function defineEventTarget() {
-  let target = null;
-  const methods = ["addEventListener", "removeEventListener", "dispatchEvent"];
-  for (let i = 0; i < methods.length; i++) {
-    const name = methods[i];
-    define(name, {
-      [name](...args) {
-        target ??= new (load("02_event.js").EventTarget)();
-        return target[name](...args);
-      },
-    }[name]);
-  }
 }
 
 function missingClass(name) {

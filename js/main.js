@@ -2,12 +2,12 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { hasFlag } from "ext:beryl/compatibility.js";
-import { reportUncaught } from "ext:beryl/console.js";
 import { hasherOf } from "ext:beryl/crypto.js";
 import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
+import { reportRejection } from "ext:beryl/global_events.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { boundMappings } from "ext:beryl/memory.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
@@ -15,6 +15,7 @@ import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { Response } from "ext:beryl/response.js";
 import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
 import { RpcStub } from "ext:beryl/rpc_stub.js";
 import { Fetcher } from "ext:beryl/stub.js";
@@ -43,9 +44,11 @@ internals.workersModule = () => ({
 // What scripts that are loaded later need of the modules here.
 internals.runtime = {
   __proto__: null,
+  Response,
   bytesOf,
   domException,
   fetch,
+  hasFlag,
   hasherOf,
   setLength,
   unsupported,
@@ -59,6 +62,6 @@ core.setUnhandledPromiseRejectionHandler(() => true);
 globalThis.__dispatch = dispatch;
 globalThis.__start = (namespace) =>
   namespace === undefined ? installNodeGlobals() : start(namespace);
-globalThis.__report = reportUncaught;
+globalThis.__report = reportRejection;
 globalThis.__commonJs = prepareCommonJs;
 globalThis.__bound = boundMappings;

@@ -1,6 +1,6 @@
 // CommonJS modules of a bundle: `require`, and the one run of each module.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 
 const { ops } = core;
 const {
@@ -27,6 +27,9 @@ const modules = new SafeMap();
 export function prepareCommonJs(name) {
   return () => run(name);
 }
+
+// `createRequire` of node:module.
+internals.createRequire = (name) => (specifier) => requireFrom(name, `${specifier}`);
 
 function run(name) {
   const known = MapPrototypeGet(modules, name);

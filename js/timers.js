@@ -1,8 +1,8 @@
 // setTimeout and its kin: the callbacks live here, the clock runs in Rust.
 
 import { core, primordials } from "ext:core/mod.js";
-import { reportUncaught } from "ext:beryl/console.js";
 import { domException } from "ext:beryl/errors.js";
+import { reportThrown } from "ext:beryl/global_events.js";
 import { currentActor, currentEvent, setCurrentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
@@ -90,7 +90,7 @@ export function fireTimer(id) {
   try {
     FunctionPrototypeApply(timer.callback, globalThis, timer.args);
   } catch (error) {
-    reportUncaught(error);
+    reportThrown(error);
   }
 }
 

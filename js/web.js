@@ -28,7 +28,14 @@ export function load(script) {
   const usesSignals = USES_SIGNALS[script] === true;
   if (usesSignals || script === "02_event.js") fitEvents();
   if (usesSignals) fitSignals();
-  return exports;
+  return script === "06_streams.js" ? fitStreams(exports) : exports;
+}
+
+let streams = null;
+
+function fitStreams(exports) {
+  streams ??= core.loadExtScript("ext:beryl/stream_fits.js").fit(exports);
+  return streams;
 }
 
 /** Where the errors of listeners go at the moment; null to report them. */
@@ -59,7 +66,9 @@ export function failureOfListeners(dispatch) {
 function fitEvents() {
   if (areEventsFitted) return;
   areEventsFitted = true;
-  core.loadExtScript("ext:deno_web/02_event.js").saveGlobalThisReference({
+  const classes = core.loadExtScript("ext:deno_web/02_event.js");
+  core.loadExtScript("ext:beryl/event_fits.js").fit(classes);
+  classes.saveGlobalThisReference({
     __proto__: null,
     dispatchEvent(event) {
       if (failures === null) {

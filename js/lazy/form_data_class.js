@@ -4,9 +4,9 @@
   const { core, primordials } = __bootstrap;
   const {
     ArrayPrototypeFilter, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSplice,
-    ArrayPrototypeValues, FunctionPrototypeCall, ObjectPrototypeIsPrototypeOf,
-    StringPrototypeReplaceAll, StringPrototypeToWellFormed, SymbolFor, SymbolIterator,
-    SymbolToStringTag, TypeError,
+    ArrayPrototypeValues, FunctionPrototypeCall, ObjectGetPrototypeOf,
+    ObjectPrototypeIsPrototypeOf, StringPrototypeEndsWith, StringPrototypeReplaceAll,
+    StringPrototypeToWellFormed, SymbolFor, SymbolIterator, SymbolToStringTag, TypeError,
   } = primordials;
   const { Blob, BlobPrototype, File, FilePrototype } = core.loadExtScript(
     "ext:deno_web/09_file.js",
@@ -76,15 +76,15 @@
     }
 
     entries() {
-      return values(this.#entries, (pair) => [pair[0], pair[1]]);
+      return values(this, (pair) => [pair[0], pair[1]]);
     }
 
     keys() {
-      return values(this.#entries, (pair) => pair[0]);
+      return values(this, (pair) => pair[0]);
     }
 
     values() {
-      return values(this.#entries, (pair) => pair[1]);
+      return values(this, (pair) => pair[1]);
     }
 
     [SymbolIterator]() {
@@ -100,8 +100,20 @@
     }
   }
 
-  function values(entries, view) {
-    return ArrayPrototypeValues(ArrayPrototypeMap(entries, view));
+  const IteratorPrototype = ObjectGetPrototypeOf(ObjectGetPrototypeOf(ArrayPrototypeValues([])));
+
+  /** An iterator that sees what is added and deleted meanwhile. */
+  function values(form, view) {
+    let at = 0;
+    return {
+      __proto__: IteratorPrototype,
+      next() {
+        const entries = entriesOf(form);
+        if (at >= entries.length) return { value: undefined, done: true };
+        at++;
+        return { value: view(entries[at - 1]), done: false };
+      },
+    };
   }
 
   function indexOf(entries, name) {
@@ -142,6 +154,9 @@
   }
 
   function escaped(name) {
+    if (StringPrototypeEndsWith(name, "\\")) {
+      throw new TypeError("Name or filename can't end with backslash");
+    }
     name = StringPrototypeReplaceAll(name, "\n", "%0A");
     name = StringPrototypeReplaceAll(name, "\r", "%0D");
     return StringPrototypeReplaceAll(name, '"', "%22");

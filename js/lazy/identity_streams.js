@@ -1,18 +1,23 @@
 // IdentityTransformStream and FixedLengthStream: bytes in, the same bytes out, one at a time.
 //
-// A write is done once a reader took its chunk, so nothing is ever buffered.
+// A write is done once a reader took its chunk. Without a high water mark nothing is counted;
+// with one, the bytes of all writes that are not done.
 
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ArrayBufferIsView, BigInt, Number, Promise, PromiseReject, Symbol,
+    ArrayBufferIsView, ArrayPrototypePush, ArrayPrototypeShift, BigInt, MathMin, Number,
+    NumberIsInteger, NumberIsNaN, NumberMAX_SAFE_INTEGER, ObjectDefineProperties, Promise,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, RangeError, Symbol, SymbolToStringTag,
     TypeError, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeSlice, Uint8Array,
   } = primordials;
   const { ReadableStream, TransformStream, WritableStream } = core.loadExtScript(
     "ext:deno_web/06_streams.js",
   );
-  const { viewBytes, setLength } = internals.runtime;
+  const { hasFlag, viewBytes, setLength } = internals.runtime;
   const kLength = Symbol("length");
+  /** The platform's newer streams take strings, and report lengths in other ways. */
+  const isStrict = hasFlag("typescript_implemented_streams");
 
   const NO_BYTES = "This TransformStream is being used as a byte stream, but received ";
   const STRING = "a string on its writable side. If you wish to write a string, you'll probably " +
@@ -20,12 +25,16 @@
   const OBJECT = "an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
 
   /** Both ends of a pipe that carries `length` bytes, or any number for null. */
-  function pipe(length) {
+  function pipe(length, highWaterMark) {
     let source;
     let sink;
     let wanted = deferred();
+    let delivered = PromiseResolve();
     let seen = 0;
-    const fail = (error) => {
+    /** What was written, copied when it was: the writer may go on using its buffer. */
+    const copies = [];
+    const fail = (text) => {
+      const error = isStrict ? new RangeError(text) : new TypeError(text);
       source.error(error);
       return PromiseReject(error);
     };
@@ -48,24 +57,29 @@
       start(controller) {
         sink = controller;
       },
-      async write(chunk) {
-        const bytes = bytesOf(chunk);
+      async write() {
+        const { bytes, error } = ArrayPrototypeShift(copies);
+        if (bytes === undefined) throw error;
         const count = TypedArrayPrototypeGetByteLength(bytes);
         if (count === 0) return;
         seen += count;
         if (length !== null && seen > length) {
-          const text = "Attempt to write too many bytes through a FixedLengthStream.";
-          return fail(new TypeError(text));
+          return fail("Attempt to write too many bytes through a FixedLengthStream.");
         }
         if (!await wanted.promise) return;
         wanted = deferred();
-        source.enqueue(bytes);
+        // The writer learns of it first, so that a reader sees the room that it made.
+        delivered = later(() => source.enqueue(bytes));
       },
-      close() {
+      async close() {
+        await delivered;
         if (length !== null && seen < length) {
-          // The writer is done all the same, as on the platform.
-          const text = "FixedLengthStream did not see all expected bytes before close().";
-          source.error(new TypeError(text));
+          const failed = fail(
+            "FixedLengthStream did not see all expected bytes before close().",
+          );
+          if (isStrict) return failed;
+          // The writer is done all the same.
+          PromisePrototypeThen(failed, undefined, () => {});
           return;
         }
         source.close();
@@ -74,7 +88,18 @@
       abort(reason) {
         source.error(reason);
       },
-    }, { __proto__: null, highWaterMark: 0 });
+    }, {
+      __proto__: null,
+      highWaterMark: highWaterMark ?? 1,
+      size(chunk) {
+        const copy = copyOf(chunk);
+        ArrayPrototypePush(copies, copy);
+        if (highWaterMark === undefined || copy.bytes === undefined) return 0;
+        return typeof chunk === "string"
+          ? chunk.length * 3
+          : TypedArrayPrototypeGetByteLength(copy.bytes);
+      },
+    });
     return { readable, writable };
   }
 
@@ -84,11 +109,27 @@
     return { promise, resolve };
   }
 
-  /** A copy: the writer may go on using its buffer. */
-  function bytesOf(chunk) {
-    if (ArrayBufferIsView(chunk)) return TypedArrayPrototypeSlice(viewBytes(chunk));
-    if (core.isAnyArrayBuffer(chunk)) return TypedArrayPrototypeSlice(new Uint8Array(chunk));
-    throw new TypeError(NO_BYTES + (typeof chunk === "string" ? STRING : OBJECT));
+  /** Runs `f` a few microtasks from now. */
+  async function later(f) {
+    await undefined;
+    await undefined;
+    await undefined;
+    f();
+  }
+
+  function copyOf(chunk) {
+    const isText = typeof chunk === "string";
+    if (isText && isStrict) return { bytes: core.encode(chunk) };
+    if (ArrayBufferIsView(chunk)) return { bytes: TypedArrayPrototypeSlice(viewBytes(chunk)) };
+    if (core.isAnyArrayBuffer(chunk)) {
+      return { bytes: TypedArrayPrototypeSlice(new Uint8Array(chunk)) };
+    }
+    return { bytes: undefined, error: new TypeError(NO_BYTES + (isText ? STRING : OBJECT)) };
+  }
+
+  function markOf(options) {
+    const mark = options?.highWaterMark;
+    return mark === undefined ? undefined : Number(mark);
   }
 
   class IdentityTransformStream extends TransformStream {
@@ -97,7 +138,7 @@
     constructor(options = undefined) {
       super();
       const length = options?.[kLength];
-      this.#pipe = pipe(length === undefined ? null : length);
+      this.#pipe = pipe(length === undefined ? null : length, markOf(options));
     }
 
     get readable() {
@@ -107,16 +148,57 @@
     get writable() {
       return this.#pipe.writable;
     }
-  }
 
-  class FixedLengthStream extends IdentityTransformStream {
-    constructor(expectedLength) {
-      const length = Number(BigInt(expectedLength));
-      if (length < 0) throw new TypeError("FixedLengthStream needs a length of at least 0.");
-      super({ [kLength]: length });
-      setLength(this.readable, length);
+    get [SymbolToStringTag]() {
+      return "IdentityTransformStream";
     }
   }
 
+  class FixedLengthStream extends IdentityTransformStream {
+    constructor(expectedLength, options = undefined) {
+      const length = lengthOf(expectedLength);
+      const mark = markOf(options);
+      super({
+        [kLength]: length,
+        highWaterMark: mark === undefined ? undefined : MathMin(mark, length),
+      });
+      setLength(this.readable, length);
+    }
+
+    get [SymbolToStringTag]() {
+      return "FixedLengthStream";
+    }
+  }
+
+  const RANGE = "The value cannot be converted because it is either negative or too large.";
+
+  function lengthOf(expected) {
+    if (isStrict) {
+      if (typeof expected !== "number" && typeof expected !== "bigint") {
+        throw new TypeError("FixedLengthStream requires an integer expected length.");
+      }
+      const length = BigInt(expected);
+      if (length < 0n || length > 0xffff_ffff_ffff_ffffn) throw new RangeError(RANGE);
+      return Number(length);
+    }
+    if (typeof expected === "bigint") {
+      if (expected < 0n || expected > 0xffff_ffff_ffff_ffffn) throw new TypeError(RANGE);
+      return Number(expected);
+    }
+    const number = Number(expected);
+    if (NumberIsNaN(number)) return 0;
+    const length = number - number % 1;
+    if (!NumberIsInteger(length) || length < 0 || length > NumberMAX_SAFE_INTEGER) {
+      throw new TypeError(RANGE);
+    }
+    return length;
+  }
+
+  const visible = { __proto__: null, enumerable: true };
+  ObjectDefineProperties(IdentityTransformStream.prototype, {
+    __proto__: null,
+    readable: visible,
+    writable: visible,
+  });
   return { FixedLengthStream, IdentityTransformStream };
 })();

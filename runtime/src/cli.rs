@@ -20,6 +20,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run a worker script, or the workers of wrangler configurations
     Run(RunArgs),
+    /// Run the exported test() handlers of a worker
+    Test(TestArgs),
 }
 
 /// What only `beryl serve` takes.
@@ -49,7 +51,7 @@ pub struct ServeArgs {
 }
 
 /// What only `beryl run` takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct RunArgs {
     /// A worker script, or wrangler.jsonc, .json or .toml files or their folders; the first of
     /// several workers is served, the others are reached by bindings
@@ -87,8 +89,52 @@ pub struct RunArgs {
     pub common: ServerArgs,
 }
 
-/// What both commands take.
+/// What `beryl test` takes.
 #[derive(Debug, Args)]
+pub struct TestArgs {
+    /// A worker script, wrangler configurations or their folders, or a JSON document of services
+    #[arg(default_value = ".")]
+    pub files: Vec<PathBuf>,
+    /// Only the tests of this service or export, or service:export
+    #[arg(long, value_name = "NAME")]
+    pub filter: Option<String>,
+    /// How long each test may take: a number with ms, s or m
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub timeout: String,
+    /// How many tests run at a time; as many as there are cores if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Write a JSON object per test to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the results in the format of JUnit to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Where scratch directories for the data of tests are made
+    #[arg(long, value_name = "DIR")]
+    pub tmp: Option<PathBuf>,
+    /// The environment of the configuration, of those under `env`
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The folder with the bundled code of the configured worker
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+    /// A variable of the worker's env; can be given more than once
+    #[arg(long = "var", value_name = "KEY=VALUE")]
+    pub vars: Vec<String>,
+    /// Let tests fetch from this machine and private networks too
+    #[arg(long)]
+    pub allow_private_network: bool,
+    /// The date whose behaviour the worker asks for; today's if not given
+    #[arg(long, visible_alias = "compat-date", value_name = "YYYY-MM-DD")]
+    pub compatibility_date: Option<String>,
+    /// A behaviour to turn on or off besides; can be given more than once
+    #[arg(long = "compatibility-flag", value_name = "FLAG")]
+    pub compatibility_flags: Vec<String>,
+}
+
+/// What both commands take.
+#[derive(Debug, Default, Args)]
 pub struct ServerArgs {
     /// Port to serve on; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 8787)]
@@ -126,9 +172,10 @@ pub struct ServerArgs {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
+    #[default]
     Text,
     /// For machines, one object per line.
     Json,

@@ -15,7 +15,7 @@ use worker::compatibility::{self, Compatibility, Experimental};
 use worker::cron::CronTrigger;
 use worker::limits::Limits;
 
-use crate::cli::{Cli, Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
+use crate::cli::{Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
 use crate::linked;
 use crate::modules;
 use crate::sandbox::Sandbox;
@@ -149,8 +149,8 @@ impl Config {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn new(cli: Cli) -> Result<Config, Error> {
-        match cli.command {
+    pub fn new(command: Command) -> Result<Config, Error> {
+        match command {
             Command::Serve(args) => {
                 let (data, common) = (args.data.clone(), &args.common);
                 let mode = Mode::Serve(serve(&args)?);
@@ -163,6 +163,10 @@ impl Config {
                 let mut config = Config::with(args.data, &args.common, egress, mode)?;
                 config.limits.check_loads = args.check_loads;
                 Ok(config)
+            }
+            Command::Test(args) => {
+                let typed = args.filter.unwrap_or_default();
+                flag("test", &typed, "serves nothing")
             }
         }
     }
@@ -256,7 +260,8 @@ fn serve(args: &ServeArgs) -> Result<Serve, Error> {
     Ok(Serve { admin: SocketAddr::new(host, args.admin_port), auth, base_domain, sandbox })
 }
 
-fn run(args: &RunArgs) -> Result<Mode, Error> {
+/// What `beryl run` and `beryl test` are to run.
+pub fn run(args: &RunArgs) -> Result<Mode, Error> {
     let configurations: Vec<_> = args.files.iter().map(|path| wrangler::find(path)).collect();
     if let ([file], [None]) = (&args.files[..], &configurations[..]) {
         return script(args, file).map(Mode::Run);

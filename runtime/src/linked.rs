@@ -119,6 +119,7 @@ fn worker(place: usize, all: &[Project], keys: &Keys) -> Result<WorkerCode, Fail
         namespaces: namespaces(project, keys)?,
         services: services(project, all),
         classes: Classes::Listed(keys.get(&project.name).cloned().unwrap_or_default()),
+        ..Bindings::default()
     };
     let env = Env::Configured(Arc::new(bindings));
     let (bundle, node) = (Arc::new(bundle), project.node);

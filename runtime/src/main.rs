@@ -1,7 +1,8 @@
 //! The binary `beryl`: command line, configuration, assembly.
 //!
 //! Exit codes: 0 after an orderly stop, 1 when serving could not start, 2 when the command line
-//! cannot be carried out, 3 when serving failed later.
+//! cannot be carried out, 3 when serving failed later. `beryl test` ends with 0 if at least one
+//! test ran and none failed.
 
 #![forbid(unsafe_code)]
 
@@ -11,19 +12,19 @@ mod config;
 mod debug;
 mod keeper;
 mod linked;
+mod logs;
 mod modules;
 mod sandbox;
 mod serve;
 mod strikes;
+mod testing;
 mod wrangler;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, LogFormat};
+use crate::cli::{Cli, Command};
 use crate::config::{Config, Mode};
 use crate::keeper::{Inheritance, Kept};
 use crate::serve::{Failure, Past, STOPPED_SERVING, Sockets, StoppedServing};
@@ -33,14 +34,18 @@ use crate::serve::{Failure, Past, STOPPED_SERVING, Sockets, StoppedServing};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let config = match Config::new(Cli::parse()) {
+    let command = match Cli::parse().command {
+        Command::Test(args) => return testing::main(args),
+        command => command,
+    };
+    let config = match Config::new(command) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("beryl: {error}");
             return ExitCode::from(2);
         }
     };
-    start_logs(config.log_format);
+    logs::start(config.log_format);
     start(config).unwrap_or_else(|error| {
         eprintln!("beryl: {error}");
         if error.is::<StoppedServing>() {
@@ -62,14 +67,4 @@ fn start(config: Config) -> Result<ExitCode, Failure> {
         None => (Sockets::bind(&config)?, Past::none()),
     };
     serve::run(config, sockets, past).map(|()| ExitCode::SUCCESS)
-}
-
-/// Logs go to standard error; `RUST_LOG` chooses which.
-fn start_logs(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
-    }
 }

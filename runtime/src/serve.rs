@@ -122,13 +122,7 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
     };
     let layers = (sandbox != Sandbox::Off).then(|| Layers::enter(&config.data_dir));
     // V8 first: it must be initialised before any other thread exists.
-    let limits = IsolateLimits {
-        heap_bytes_max: config.limits.heap_bytes_max,
-        buffer_bytes_max: config.limits.buffer_bytes_max,
-        isolates_max: config.limits.isolates_max,
-    };
-    let engine = Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits);
-    storage::set_heap_limit(config.limits.sqlite_heap_bytes_max);
+    let engine = engine(&config.limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let sink = SyncPool::start(SYNC_THREADS)?;
     let http = HttpLimits::new(&config.limits);
@@ -166,6 +160,17 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve_until_stopped(shards, started, (&plan, past.restarts)))
+}
+
+/// Starts V8 and bounds SQLite's memory; before any other thread is started.
+pub fn engine(limits: &Limits) -> Engine {
+    storage::set_heap_limit(limits.sqlite_heap_bytes_max);
+    let limits = IsolateLimits {
+        heap_bytes_max: limits.heap_bytes_max,
+        buffer_bytes_max: limits.buffer_bytes_max,
+        isolates_max: limits.isolates_max,
+    };
+    Engine::start(SNAPSHOT, LAZY_SCRIPTS, ops::extensions, limits)
 }
 
 async fn serve_until_stopped(
@@ -404,7 +409,11 @@ pub async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-fn script(run: &Run) -> Result<WorkerCode, Failure> {
+/// The worker that a script is.
+///
+/// # Errors
+/// Why it cannot be one.
+pub fn script(run: &Run) -> Result<WorkerCode, Failure> {
     let bundle = check_bundle(run.main.clone(), run.modules.clone())?;
     let vars = run.vars.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let env = Env::Configured(Arc::new(Bindings::unconfigured(vars)));
@@ -432,7 +441,7 @@ fn actors_max(shards: usize) -> usize {
 }
 
 /// Two files per database and one per connection soon pass the usual 1,024.
-fn raise_open_files_limit() {
+pub fn raise_open_files_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
@@ -454,4 +463,4 @@ const EXAMPLE: &str =
 /// The exit code of a process that served and then failed, unlike one that could not start.
 pub const STOPPED_SERVING: u8 = 3;
 /// Enough for a disk to order writes of several databases among each other.
-const SYNC_THREADS: usize = 4;
+pub const SYNC_THREADS: usize = 4;

@@ -194,18 +194,41 @@ impl Drop for Entered<'_> {
 
 /// Hands what was thrown with nobody listening to the bootstrap.
 fn report_rejections(scope: &mut v8::PinScope<'_, '_>, hooks: &Hooks) {
-    let Some(rejections) = scope.get_slot::<Rejections>() else { return };
-    if rejections.is_empty() {
-        return;
-    }
-    for reason in rejections.take() {
-        let report = v8::Local::new(scope, &hooks.report);
-        let reason = v8::Local::new(scope, reason);
-        if let Err(error) = call(scope, report, &[reason]) {
-            tracing::error!(%error, "reporting an unhandled rejection threw");
+    // A listener that hears of one may leave others.
+    for _ in 0..REPORT_ROUNDS_MAX {
+        let Some(rejections) = scope.get_slot::<Rejections>() else { return };
+        if rejections.is_empty() || scope.is_execution_terminating() {
+            return;
         }
+        let (pending, handled) = (rejections.take(), rejections.take_handled());
+        let report = v8::Local::new(scope, &hooks.report);
+        for (promise, reason) in pending {
+            let (promise, reason) = (v8::Local::new(scope, promise), v8::Local::new(scope, reason));
+            report_one(scope, report, &[reason, promise.into()]);
+        }
+        for promise in handled {
+            let nothing = v8::undefined(scope).into();
+            let promise = v8::Local::new(scope, promise).into();
+            let is_handled = v8::Boolean::new(scope, true).into();
+            report_one(scope, report, &[nothing, promise, is_handled]);
+        }
+        scope.perform_microtask_checkpoint();
+        turn_end::resume(scope);
     }
 }
+
+fn report_one(
+    scope: &mut v8::PinScope<'_, '_>,
+    report: v8::Local<'_, v8::Function>,
+    arguments: &[v8::Local<'_, v8::Value>],
+) {
+    if let Err(error) = call(scope, report, arguments) {
+        tracing::error!(%error, "reporting an unhandled rejection threw");
+    }
+}
+
+/// Rounds of reports, each of what the listeners of the one before left.
+const REPORT_ROUNDS_MAX: usize = 16;
 
 /// Calls a function of the bootstrap; an exception comes back as its text.
 fn call(

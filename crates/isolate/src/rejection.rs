@@ -7,11 +7,16 @@ use std::cell::RefCell;
 
 use deno_core::v8;
 
-/// The rejected promises of one turn with their reasons.
+/// The rejected promises of one turn with their reasons, and those that were reported in an
+/// earlier one and are handled now.
 #[derive(Default)]
 pub(crate) struct Rejections {
-    pending: RefCell<Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>>,
+    pending: RefCell<Vec<Rejection>>,
+    handled: RefCell<Vec<v8::Global<v8::Promise>>>,
 }
+
+/// A promise that was rejected, and what with.
+type Rejection = (v8::Global<v8::Promise>, v8::Global<v8::Value>);
 
 impl Rejections {
     /// Starts listening on an entered isolate.
@@ -21,12 +26,17 @@ impl Rejections {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.pending.borrow().is_empty()
+        self.pending.borrow().is_empty() && self.handled.borrow().is_empty()
     }
 
-    /// Takes the reasons of the promises that are still unhandled.
-    pub fn take(&self) -> Vec<v8::Global<v8::Value>> {
-        self.pending.take().into_iter().map(|(_, reason)| reason).collect()
+    /// Takes the promises that are still unhandled.
+    pub fn take(&self) -> Vec<Rejection> {
+        self.pending.take()
+    }
+
+    /// Takes the promises that are handled too late.
+    pub fn take_handled(&self) -> Vec<v8::Global<v8::Promise>> {
+        self.handled.take()
     }
 }
 
@@ -46,7 +56,14 @@ extern "C" fn on_reject(message: v8::PromiseRejectMessage) {
             pending.push((promise, reason));
         }
         (v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject, _) => {
+            let before = pending.len();
             pending.retain(|(other, _)| *other != promise);
+            if pending.len() == before
+                && let Ok(mut handled) = rejections.handled.try_borrow_mut()
+                && handled.len() < REJECTIONS_MAX
+            {
+                handled.push(promise);
+            }
         }
         _ => {}
     }

@@ -192,7 +192,7 @@ pub fn op_facets_loaded_class<'s>(
     Ok(class(scope, (source, name), props, invocation_limits(limits)?))
 }
 
-fn class<'s>(
+pub(crate) fn class<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     (source, name): (WorkerSource, String),
     props: Option<&SerializedHandle>,

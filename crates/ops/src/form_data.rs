@@ -111,22 +111,38 @@ fn multipart<'a>(body: &'a [u8], boundary: &[u8]) -> Result<Vec<Field<'a>>, Form
     let start = find(body, boundary).ok_or(FormError::NoStart)?;
     let mut rest = &body[start + boundary.len()..];
     let mut fields = Vec::new();
-    let between = [b"\r\n", boundary].concat();
+    let between = [b"\n", boundary].concat();
     while !rest.starts_with(b"--") {
-        let part = rest.strip_prefix(b"\r\n").ok_or(FormError::NoEnd)?;
-        let head_end = find(part, b"\r\n\r\n").ok_or(FormError::Headers)?;
-        let (head, content) = (&part[..head_end], &part[head_end + 4..]);
+        // Line ends without \r are none in the RFC, but the platform takes them.
+        let rest_of_line = rest.strip_prefix(b"\r").unwrap_or(rest);
+        let part = rest_of_line.strip_prefix(b"\n").ok_or(FormError::NoEnd)?;
+        let (head, content) = split_head(part).ok_or(FormError::Headers)?;
         let end = find(content, &between).ok_or(FormError::NoEnd)?;
-        fields.push(field(head, &content[..end])?);
+        let value = content[..end].strip_suffix(b"\r").unwrap_or(&content[..end]);
+        fields.push(field(head, value)?);
         rest = &content[end + between.len()..];
     }
     Ok(fields)
 }
 
+/// The headers of a part and what comes after their empty line.
+fn split_head(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut from = 0;
+    loop {
+        let end = from + part[from..].iter().position(|byte| *byte == b'\n')?;
+        let next = &part[end + 1..];
+        let content = next.strip_prefix(b"\n").or_else(|| next.strip_prefix(b"\r\n"));
+        match content {
+            Some(content) => return Some((&part[..end], content)),
+            None => from = end + 1,
+        }
+    }
+}
+
 fn field<'a>(head: &'a [u8], content: &'a [u8]) -> Result<Field<'a>, FormError> {
     let head = String::from_utf8_lossy(head);
     let header = |wanted: &str| {
-        let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
+        let lines = head.lines().filter_map(|line| line.split_once(':'));
         let mut found = lines.filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
         found.next().map(|(_, value)| value.trim().to_owned())
     };

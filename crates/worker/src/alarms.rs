@@ -34,6 +34,13 @@ pub(crate) struct Alarms {
     has_parked: Cell<bool>,
 }
 
+impl Alarms {
+    /// When the next alarm is due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.schedule.borrow().next_due()
+    }
+}
+
 impl Shard {
     /// Takes over the alarms of the index that belong to this shard.
     pub(crate) fn load_alarms(self: &Rc<Self>) {
@@ -76,7 +83,7 @@ impl Shard {
 
     /// Sees to it that [`tick`](Self::tick) runs when something is due.
     pub(crate) fn tick_when_due(self: &Rc<Self>) {
-        let alarm_ms = self.alarms().schedule.borrow().next_due();
+        let alarm_ms = self.alarms().next_due();
         let Some(due_ms) =
             [alarm_ms, self.next_sweep(), self.next_cron()].into_iter().flatten().min()
         else {

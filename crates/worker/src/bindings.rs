@@ -20,6 +20,14 @@ pub struct Bindings {
     pub namespaces: BTreeMap<String, String>,
     /// Entrypoints of configured workers.
     pub services: BTreeMap<String, Service>,
+    /// Classes of configured workers, for facets.
+    pub actor_classes: BTreeMap<String, Service>,
+    /// `ArrayBuffer`s, in Base64.
+    pub data: BTreeMap<String, String>,
+    /// What the configuration binds and Beryl has not, with its kind; any use throws.
+    pub unsupported: BTreeMap<String, String>,
+    /// True for what `beryl test` runs.
+    pub is_tested: bool,
     /// Where the worker's own classes keep their objects.
     pub classes: Classes,
 }
@@ -59,6 +67,11 @@ impl Bindings {
         let props = |service: &Service| service.props.clone().unwrap_or_else(|| json!({}));
         let services: Map<String, Value> =
             self.services.iter().map(|(name, service)| (name.clone(), props(service))).collect();
+        let actor_classes: Map<String, Value> = self
+            .actor_classes
+            .iter()
+            .map(|(name, class)| (name.clone(), class.props.clone().unwrap_or_default()))
+            .collect();
         let classes = match &self.classes {
             Classes::All => Value::Null,
             Classes::Listed(keys) => json!(keys),
@@ -68,6 +81,9 @@ impl Bindings {
             "loaders": self.loaders,
             "namespaces": self.namespaces,
             "services": services,
+            "actorClasses": actor_classes,
+            "data": self.data,
+            "unsupported": self.unsupported,
             "classes": classes,
         });
         description.to_string()

@@ -88,6 +88,25 @@ impl Compatibility {
         Ok(Compatibility { on })
     }
 
+    /// The flags that hold on a date, which may be one to come, with changes; and those that nobody
+    /// knows. For tests of others, whose dates and flags are not the author's.
+    #[must_use]
+    pub fn lenient<'a>(
+        date: &str,
+        changes: impl IntoIterator<Item = &'a str>,
+    ) -> (Compatibility, Vec<String>) {
+        let mut on = [0; WORDS];
+        let mut changes: Vec<&str> = changes.into_iter().collect();
+        for (at, flag) in flags().iter().enumerate() {
+            let by_date = flag.since.is_some_and(|since| since <= date);
+            if (by_date && !changes.contains(&flag.disable)) || changes.contains(&flag.enable) {
+                on[at / 64] |= 1 << (at % 64);
+            }
+        }
+        changes.retain(|name| !flags().iter().any(|f| f.enable == *name || f.disable == *name));
+        (Compatibility { on }, changes.into_iter().map(str::to_owned).collect())
+    }
+
     /// What a worker gets that names no date: the behaviour of today.
     #[must_use]
     pub fn newest() -> Compatibility {

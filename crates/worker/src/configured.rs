@@ -7,8 +7,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::code::WorkerCode;
+use crate::code::{Env, WorkerCode};
 use crate::error::Error;
 use crate::instance::{ExportKind, Instance};
 use crate::shard::Shard;
@@ -45,6 +46,17 @@ impl Configured {
     #[must_use]
     pub fn new(workers: Vec<WorkerCode>, namespaces: HashMap<String, Home>) -> Configured {
         Configured { workers, namespaces }
+    }
+
+    /// The same workers, with what only tests have.
+    #[must_use]
+    pub fn tested(mut self) -> Configured {
+        for worker in &mut self.workers {
+            if let Env::Configured(bindings) = &mut worker.env {
+                Arc::make_mut(bindings).is_tested = true;
+            }
+        }
+        self
     }
 
     /// How many there are.
@@ -169,11 +181,10 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     use super::*;
     use crate::bindings::{Bindings, Service};
-    use crate::code::{Env, Module, NodeCompat, check_bundle};
+    use crate::code::{Module, NodeCompat, check_bundle};
     use crate::outbound::Outbound;
 
     fn worker(bindings: Bindings) -> WorkerCode {

@@ -58,6 +58,8 @@ pub enum EventKind {
     Alarm(Run, Answer<AlarmEnd>),
     /// `scheduled(controller)`.
     Scheduled(ScheduledRun, Answer<()>),
+    /// `test(controller)`, or for the default entrypoint the question which exports have one.
+    Test(Answer<Vec<String>>),
     /// A facet has an alarm and no class: the supervisor is asked for it. Answers whether it
     /// had one.
     WakeFacet(String, Answer<bool>),
@@ -131,6 +133,7 @@ impl EventKind {
             EventKind::Alarm(_, answer) => drop(answer.send(Err(error))),
             EventKind::WakeFacet(_, answer) => drop(answer.send(Err(error))),
             EventKind::Scheduled(_, answer) => drop(answer.send(Err(error))),
+            EventKind::Test(answer) => drop(answer.send(Err(error))),
             EventKind::Socket(event) => event.fail(error),
             EventKind::Construct => {}
         }
@@ -176,6 +179,8 @@ pub enum Delivery {
     WakeFacet(u32, u32),
     /// `(event, actor)`.
     Scheduled(u32, u32),
+    /// `(event, actor)`; event 0 asks for what only tests have.
+    Test(u32, u32),
     /// Which actors do timers, promises and the like hold?
     Survey,
     /// `(section, actor)`: a critical section begins.
@@ -210,6 +215,7 @@ impl Delivery {
             | Delivery::Alarm(event, _)
             | Delivery::WakeFacet(event, _)
             | Delivery::Scheduled(event, _)
+            | Delivery::Test(event, _)
             | Delivery::Socket(event, _) => Some(event),
             Delivery::Settle(..)
             | Delivery::Timer(_)
@@ -239,6 +245,7 @@ impl Delivery {
             Delivery::WakeFacet(event, actor) => (11, event, actor),
             Delivery::Survey => (12, 0, 0),
             Delivery::Scheduled(event, actor) => (13, event, actor),
+            Delivery::Test(event, actor) => (16, event, actor),
             Delivery::Socket(event, actor) => (8, event, actor),
         }
     }

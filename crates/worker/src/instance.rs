@@ -229,6 +229,14 @@ impl Instance {
             && self.sockets.is_empty()
     }
 
+    /// True if neither a delivery, a timer, a socket nor deferred work is left.
+    pub(crate) fn waits_for_nothing(&self) -> bool {
+        self.inbox.borrow().is_empty()
+            && self.timers.borrow().is_empty()
+            && self.deferred.get() == 0
+            && self.sockets.is_empty()
+    }
+
     /// Stops everything that could still reach the isolate.
     pub(crate) fn stop(&self) {
         self.inbox.borrow_mut().clear();

@@ -54,6 +54,7 @@ pub mod socket;
 pub mod socket_set;
 mod socket_table;
 pub mod stub;
+pub mod testing;
 pub mod trace;
 pub mod typescript;
 pub mod wake;

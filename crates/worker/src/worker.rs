@@ -11,6 +11,7 @@ use crate::event::Delivery;
 use crate::instance::Instance;
 use crate::limits::DELIVERIES_PER_TURN_MAX;
 use crate::shard::Shard;
+use crate::testing;
 
 /// A worker that runs on a shard. Its isolate is dropped by the shard, at a moment when no
 /// isolate is entered.
@@ -42,7 +43,11 @@ impl Worker {
             }
             let allowed = entered.allow_node(code.node);
             let waker = shard.wake_queue().waker(id);
-            allowed.and_then(|()| entered.load(Arc::clone(&code.bundle), &waker))
+            let prepared = allowed.and_then(|()| match testing::preparation(code) {
+                Some((kind, a, b)) => entered.dispatch(kind, a, b),
+                None => Ok(()),
+            });
+            prepared.and_then(|()| entered.load(Arc::clone(&code.bundle), &waker))
         };
         let worker = Rc::new(Worker { instance, id, isolate: Some(isolate) });
         worker.instance.attach(&worker);

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::cli::Cli;
 
 /// The configuration for arguments in which `DIR` stands for a scratch directory that holds
 /// `worker.js`, or the error's text.
@@ -11,7 +12,7 @@ fn config(typed: &str) -> Result<Config, String> {
     std::fs::write(dir.path().join("worker.js"), "export default {}").unwrap();
     let typed = typed.replace("DIR", dir.path().to_str().unwrap());
     let typed = ["beryl"].into_iter().chain(typed.split_whitespace());
-    Config::new(Cli::try_parse_from(typed).unwrap()).map_err(|error| error.to_string())
+    Config::new(Cli::try_parse_from(typed).unwrap().command).map_err(|error| error.to_string())
 }
 
 #[track_caller]

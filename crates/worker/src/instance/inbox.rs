@@ -48,6 +48,7 @@ impl Instance {
             EventKind::Alarm(..) => Delivery::Alarm,
             EventKind::WakeFacet(..) => Delivery::WakeFacet,
             EventKind::Scheduled(..) => Delivery::Scheduled,
+            EventKind::Test(_) => Delivery::Test,
             EventKind::Socket(_) => Delivery::Socket,
         };
         let of_class = event.actor.as_ref().map(|actor| actor.identity.limits);
@@ -145,6 +146,7 @@ impl Instance {
             | Delivery::Alarm(event, _)
             | Delivery::WakeFacet(event, _)
             | Delivery::Scheduled(event, _)
+            | Delivery::Test(event, _)
             | Delivery::Socket(event, _) => {
                 if actor.is_overloaded() {
                     self.fail(event, Error::OverloadQueue);
