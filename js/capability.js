@@ -87,11 +87,7 @@ export function stubHandle(value) {
   return reference === null ? null : reference.native();
 }
 
-/**
- * Clones a value that must outlive the call: `env` and `props`.
- * @param {unknown} value
- * @returns {object} The handle of the clone.
- */
+/** Clones a value that must outlive the call: `env` and `props`. @returns {object} Its handle. */
 export function cloneOf(value) {
   return heldByOther(value, true);
 }
@@ -106,7 +102,7 @@ export function heldByOther(value, isLasting) {
   const plain = ops.op_capability_clone(value, false);
   if (plain !== null) return plain;
   const clone = (copy) => ops.op_capability_clone(copy, true);
-  return packAs(isLasting ? LASTING : ARGUMENT, value, clone);
+  return packAs(isLasting ? LASTING : ARGUMENT, value, clone).sent;
 }
 
 /** @returns {object | undefined} As `cloneOf`. */
@@ -159,10 +155,16 @@ export function isStub(value) {
  * @returns {T}
  */
 export function pack(value, send) {
-  return packAs(ARGUMENT, value, send);
+  return packAs(ARGUMENT, value, send).sent;
 }
 
-/** As `pack`, for a result: the stubs in it belong to the receiver from now on (RPC-22). */
+/**
+ * As `pack`, for a result: the stubs in it belong to the receiver from now on (RPC-22).
+ * @template T
+ * @param {unknown} value
+ * @param {(copy: unknown) => T} send
+ * @returns {{sent: T, moved: (() => void)[]}} What must be called to give the stubs away.
+ */
 export function packResult(value, send) {
   return packAs(RESULT, value, send);
 }
@@ -177,8 +179,7 @@ function packAs(use, value, send) {
     for (let i = 0; i < state.lent.length; i++) ops.op_capability_drop(state.lent[i]);
     throw error;
   }
-  for (let i = 0; i < state.moved.length; i++) state.moved[i]();
-  return sent;
+  return { sent, moved: state.moved };
 }
 
 function packed(value, state) {

@@ -9,7 +9,7 @@ import { enter, entryOf, entrypoint, isStateless } from "ext:beryl/entry.js";
 import { environment } from "ext:beryl/env.js";
 import { forgetHolds, survey } from "ext:beryl/eviction.js";
 import { setExports } from "ext:beryl/exports.js";
-import { borrowed, forgetLent, isTarget, lendDisposer, returned } from "ext:beryl/lent.js";
+import { borrowed, forgetLent, isTarget, lend, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
 import { currentActor, forgetWaits, setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
@@ -26,7 +26,8 @@ import { fireTimer, forgetTimers } from "ext:beryl/timers.js";
 
 const { ops } = core;
 const {
-  Error, FunctionPrototypeCall, PromisePrototypeThen, PromiseResolve, SymbolDispose,
+  ArrayPrototypePush, Error, FunctionPrototypeCall, PromisePrototypeThen, PromiseResolve,
+  SymbolDispose,
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
@@ -46,6 +47,10 @@ const SCHEDULED = 13;
 const ENTER = 14;
 const LEAVE = 15;
 const TEST = 16;
+
+// What op_dispatch_return says; 1 if nothing is left to do.
+const TO_PACK = 0;
+const WAITED_FOR = 2;
 
 /**
  * Takes one event.
@@ -234,12 +239,13 @@ function answerLater({ event, context, actor }, result, stubs) {
     (value) => {
       // Another event may have settled the result.
       enter(context, actor);
+      let isWaitedFor = false;
       try {
-        answerCall(event, value);
+        isWaitedFor = answerCall(event, value, () => over(event, stubs));
       } catch (error) {
         fail(event, error);
       }
-      over(event, stubs);
+      if (!isWaitedFor) over(event, stubs);
     },
     (error) => {
       enter(context, actor);
@@ -255,12 +261,33 @@ function over(event, stubs) {
   answered(event);
 }
 
-function answerCall(event, value) {
+/**
+ * @param {() => void} ended Called after the calls that waited for the value.
+ * @returns {boolean} Whether there are such calls.
+ */
+function answerCall(event, value, ended) {
   const hasDisposer = typeof value === "object" && value !== null && !core.isProxy(value) &&
     !isTarget(value) && typeof value[SymbolDispose] === "function";
   const disposer = hasDisposer ? lendDisposer(value) : undefined;
-  if (!hasDisposer && ops.op_dispatch_return(event, value, undefined, false)) return;
-  packResult(value, (copy) => ops.op_dispatch_return(event, copy, disposer, true));
+  if (!hasDisposer) {
+    const done = ops.op_dispatch_return(event, value, undefined, false);
+    if (done !== TO_PACK) return runWaiting(done, value, [ended]);
+  }
+  const send = (copy) => ops.op_dispatch_return(event, copy, disposer, true);
+  const { sent, moved } = packResult(value, send);
+  if (sent !== WAITED_FOR) {
+    for (let i = 0; i < moved.length; i++) moved[i]();
+    return false;
+  }
+  ArrayPrototypePush(moved, ended);
+  return runWaiting(sent, value, moved);
+}
+
+/** Those who waited for a value get it as a loan that disposes of nothing. */
+function runWaiting(done, value, moved) {
+  if (done !== WAITED_FOR) return false;
+  ops.op_dispatch_run_waiting(lend(value, true, moved));
+  return true;
 }
 
 /** Answers an event with what its handler threw. */

@@ -16,7 +16,8 @@ const {
 
 /**
  * With the event in whose context it is called, and the one that is not over before it is back.
- * @type {Map<number, {target: any, actor: number, event: number, held: number}>}
+ * @type {Map<number, {target: any, actor: number, event: number, held: number,
+ *   moved: (() => void)[] | null}>}
  */
 const lent = new SafeMap();
 let lastNumber = 0;
@@ -36,16 +37,18 @@ export function isTarget(value) {
 /**
  * @param {object | Function} target
  * @param {boolean} isResult Whether the call that gives it away lasts until it is back.
+ * @param {(() => void)[] | null} moved What is done once it is back, instead of its disposal, where
+ *   it is lent to nobody but calls that waited for it.
  * @returns {object} The handle of a capability.
  */
-export function lend(target, isResult = false) {
+export function lend(target, isResult = false, moved = null) {
   do {
     lastNumber = (lastNumber + 1) >>> 0;
   } while (lastNumber === 0 || MapPrototypeGet(lent, lastNumber) !== undefined);
   const actor = currentActor();
   const event = actor === 0 ? currentEvent() : 0;
   const held = isResult ? holdForLoan() : 0;
-  MapPrototypeSet(lent, lastNumber, { target, actor, event, held });
+  MapPrototypeSet(lent, lastNumber, { target, actor, event, held, moved });
   // Who holds an object holds its actor in memory.
   if (actor !== 0) hold(actor);
   return ops.op_capability_lend(lastNumber, actor);
@@ -71,7 +74,8 @@ export function returned(number) {
   const entry = MapPrototypeGet(lent, number);
   if (entry === undefined) return;
   MapPrototypeDelete(lent, number);
-  runDisposer(entry.target);
+  if (entry.moved === null) runDisposer(entry.target);
+  else for (let i = 0; i < entry.moved.length; i++) entry.moved[i]();
   if (entry.held !== 0) releaseEvent(entry.held);
   if (entry.actor !== 0) release(entry.actor);
 }

@@ -121,10 +121,23 @@ export function makeProperty(sender, path) {
   return new Proxy(callable, new PropertyTraps(sender, path));
 }
 
+/** @type {(slot: number, path: string[], args: unknown[] | undefined) => Sent | null} */
+let sendOn;
+
+/**
+ * @typedef {{slot: number, promise: Promise<any>}} Sent The promise of a call, and the number under
+ *   which others can be sent after it; 0 if none can.
+ * @param {typeof sendOn} send Sends a call on a result that is not known yet; null if it must wait.
+ */
+export function registerPipeline(send) {
+  sendOn = send;
+}
+
 class PromiseTraps extends Traps {
-  constructor(promise) {
+  constructor({ slot, promise }) {
     super();
     this.promise = promise;
+    this.slot = slot;
     this.isDisposed = false;
   }
 
@@ -149,11 +162,24 @@ class PromiseTraps extends Traps {
   }
 
   send(path, args) {
-    return makePromise(this.sendNow(path, args));
+    return makePromise(this.sent(path, args));
   }
 
   sendNow(path, args) {
-    return PromisePrototypeThen(this.used(), (value) => follow(value, path, args));
+    return this.sent(path, args).promise;
+  }
+
+  sent(path, args) {
+    const sent = this.slot === 0 || this.isDisposed ? null : sendOn(this.slot, path, args);
+    if (sent !== null) {
+      // Its failure is that of the call on it as well.
+      PromisePrototypeThen(this.promise, undefined, () => {});
+      return sent;
+    }
+    // What comes after a call that waits here waits as well.
+    this.slot = 0;
+    const promise = PromisePrototypeThen(this.used(), (value) => follow(value, path, args));
+    return { slot: 0, promise };
   }
 
   used() {
@@ -168,9 +194,9 @@ class PromiseTraps extends Traps {
   }
 }
 
-/** @param {Promise<any>} promise @returns {any} */
-export function makePromise(promise) {
-  return new Proxy(callable, new PromiseTraps(promise));
+/** @param {Sent} sent @returns {any} */
+export function makePromise(sent) {
+  return new Proxy(callable, new PromiseTraps(sent));
 }
 
 /** Goes on from the value of a call that others wait for. */

@@ -7,7 +7,9 @@ import {
 import { adopt, letGo } from "ext:beryl/context.js";
 import { lend, lendable } from "ext:beryl/lent.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
-import { callable, makePromise, makeProperty, Traps } from "ext:beryl/rpc_promise.js";
+import {
+  callable, makePromise, makeProperty, registerPipeline, Traps,
+} from "ext:beryl/rpc_promise.js";
 
 const { ops } = core;
 const {
@@ -19,6 +21,10 @@ const OTHER_REQUEST = "Cannot perform I/O on behalf of a different request. I/O 
   "streams, request/response bodies, and others) created in the context of one request handler " +
   "cannot be accessed from a different request's handler. This is a limitation of Cloudflare " +
   "Workers which allows us to improve overall performance. (I/O type: JsRpcStub)";
+
+// What op_stub_pipeline says.
+const SENT = 1;
+const TO_PACK = 2;
 
 export class RpcStub {
   /** @param {object | Function} target A plain object, a function or an RpcTarget. */
@@ -82,11 +88,11 @@ class LiveTraps extends Traps {
   }
 
   send(path, args) {
-    return makePromise(this.sendNow(path, args));
+    return makePromise(call(() => this.native(), path, args));
   }
 
   sendNow(path, args) {
-    return call(() => this.native(), path, args);
+    return call(() => this.native(), path, args).promise;
   }
 
   dispose() {
@@ -123,7 +129,7 @@ export function kept(stub) {
  * @param {() => object} native
  * @param {string[]} path
  * @param {unknown[] | undefined} args Undefined to read a property.
- * @returns {Promise<any>}
+ * @returns {import("./rpc_promise.js").Sent}
  */
 export function call(native, path, args) {
   try {
@@ -137,17 +143,30 @@ export function call(native, path, args) {
     } else if (!ops.op_stub_call_path(handle, slot, path, args, false)) {
       pack(args, (copy) => ops.op_stub_call_path(handle, slot, path, copy, true));
     }
-    return promiseOf(slot, resultOf);
+    return { slot, promise: promiseOf(slot, resultOf) };
   } catch (error) {
-    return PromiseReject(error);
+    return { slot: 0, promise: PromiseReject(error) };
   }
 }
+
+registerPipeline((before, path, args) => {
+  try {
+    const slot = open();
+    let done = ops.op_stub_pipeline(before, slot, path, args, false);
+    if (done === TO_PACK) {
+      done = pack(args, (copy) => ops.op_stub_pipeline(before, slot, path, copy, true));
+    }
+    return done === SENT ? { slot, promise: promiseOf(slot, resultOf) } : null;
+  } catch (error) {
+    return { slot: 0, promise: PromiseReject(error) };
+  }
+});
 
 /** @param {() => object} native */
 export function sender(native) {
   return {
     send: (path, args) => makePromise(call(native, path, args)),
-    sendNow: (path, args) => call(native, path, args),
+    sendNow: (path, args) => call(native, path, args).promise,
   };
 }
 

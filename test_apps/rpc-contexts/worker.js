@@ -82,6 +82,10 @@ export class Service extends WorkerEntrypoint {
     return value;
   }
 
+  fail() {
+    throw new RangeError("as asked");
+  }
+
   slow(value) {
     return scheduler.wait(5).then(() => value);
   }
@@ -171,6 +175,16 @@ const routes = {
       const counter = await service.counter();
       return [await service.add(counter), await service.add(counter), await counter.add()];
     },
+    "a promise that nobody awaits may fail": async () => {
+      const failed = service.fail();
+      return [await outcome(() => failed.more()), await outcome(() => failed.other.most())];
+    },
+    "a promise is disposed of after a call on it": async () => {
+      const counter = service.counter();
+      const count = counter.add(5);
+      counter[Symbol.dispose]();
+      return count;
+    },
     "a disposer that throws": async () => {
       const counter = await service.throwingDisposer();
       await counter.add();
@@ -198,6 +212,15 @@ const routes = {
       own[Symbol.dispose]?.();
       return [kinds, await own.echo("lives on")];
     },
+  }),
+
+  "/given-back": ({ service }) => ({
+    "what is given back can be called at once": async () => [
+      await service.echo(new Counter()).add(2),
+      await service.echo({ a: { counter: new Counter() } }).a.counter.add(3),
+      await service.echo((value) => value + 1)(4),
+      await service.echo({ text: "t" }).text,
+    ],
   }),
 
   "/handlers": ({ exports }) => ({

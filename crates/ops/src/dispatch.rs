@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
+use worker::capability::Capability;
 use worker::entrypoint::Call;
 use worker::error::{Error, Thrown};
 use worker::instance::{Instance, LogLevel};
@@ -78,7 +79,8 @@ fn received_arguments<'s>(
     }
 }
 
-/// Answers an RPC event with a clone of the value; false if it must be packed first. The
+/// Answers an RPC event with a clone of the value: 0 if it must be packed first, 1 if it was
+/// answered, 2 if besides calls wait for the value, see [`op_dispatch_run_waiting`]. The
 /// capability `disposer` goes with it although the value does not name it.
 #[op2(nofast, reentrant)]
 pub fn op_dispatch_return(
@@ -88,16 +90,29 @@ pub fn op_dispatch_return(
     value: v8::Local<'_, v8::Value>,
     #[cppgc] disposer: Option<&CapabilityHandle>,
     is_packed: bool,
-) -> Result<bool, JsError> {
+) -> Result<u32, JsError> {
     let Some(mut value) = serialized(scope, value, Packing::from(is_packed))? else {
-        return Ok(false);
+        return Ok(0);
     };
     if let Some(disposer) = disposer {
         value = value.with(disposer.take()?);
     }
     let instance = instance(&state.borrow());
+    let has_waiting = instance.close_pipeline(event);
     instance.answer_call(event, Ok(value));
-    Ok(true)
+    Ok(if has_waiting { 2 } else { 1 })
+}
+
+/// Runs the calls that waited for the value that was just returned, of which `lent` is a loan.
+#[op2(fast)]
+pub fn op_dispatch_run_waiting(
+    state: &mut OpState,
+    #[cppgc] lent: &CapabilityHandle,
+) -> Result<(), JsError> {
+    if let Capability::Live(loan) = lent.take()? {
+        instance(state).run_waiting(&loan);
+    }
+    Ok(())
 }
 
 /// What kind of event runs under a number: 0 none any longer, 1 an RPC call, 2 another.

@@ -108,10 +108,31 @@ pub fn op_stub_call_path(
 ) -> Result<bool, JsError> {
     let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(false) };
     let mut path = names(scope, path);
-    let call = Call { method: path.pop(), path, arguments, target: None };
+    let call = Call { method: path.pop(), path, arguments, ..Call::default() };
     let instance = instance(&state.borrow());
     stub::send_call(&instance, slot, stub.target()?, call);
     Ok(true)
+}
+
+/// Sends a call on the result that promise `before` waits for, without waiting for it; promise
+/// `slot` gets the value. 0 if it must be waited for, 1 if it was sent, 2 if the arguments must
+/// be packed first.
+#[op2(nofast, reentrant)]
+pub fn op_stub_pipeline(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    before: u32,
+    slot: u32,
+    path: v8::Local<'_, v8::Array>,
+    arguments: v8::Local<'_, v8::Value>,
+    is_packed: bool,
+) -> Result<u32, JsError> {
+    let instance = instance(&state.borrow());
+    let Some(pipeline) = instance.pipeline(before) else { return Ok(0) };
+    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(2) };
+    let mut path = names(scope, path);
+    let call = Call { method: path.pop(), path, arguments, ..Call::default() };
+    Ok(u32::from(instance.send_to(&pipeline, slot, call)))
 }
 
 /// The arguments of a call, none where a property is read; `None` if they must be packed first.

@@ -13,6 +13,7 @@ use crate::capability::Capability;
 use crate::error::Error;
 use crate::live::Loan;
 use crate::message::{Request, Response};
+use crate::pipeline::Pipeline;
 
 /// What an event answers, once its output gate lets it go.
 ///
@@ -128,6 +129,8 @@ pub struct Call {
     pub target: Option<Arc<Loan>>,
     /// The arguments as one serialized array; `None` reads the property instead.
     pub arguments: Option<Serialized>,
+    /// What waits for its result.
+    pub pipeline: Option<Arc<Pipeline>>,
 }
 
 impl Call {

@@ -10,6 +10,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 pub use crate::log::LogLevel;
 use crate::message::{Request, RequestId, Response};
 use crate::meter::Meters;
+use crate::pipeline::{Pipeline, Waiting};
 use crate::shard::Shard;
 use crate::socket_table::SocketTable;
 use crate::worker::Worker;
@@ -60,6 +62,10 @@ pub struct Instance {
     deferred: Cell<usize>,
     /// Objects that others hold.
     pub(crate) lent: Cell<usize>,
+    /// The calls whose results are waited for, by promise.
+    pub(crate) pipelines: RefCell<HashMap<u32, Arc<Pipeline>>>,
+    /// Those that waited for the result that is known now.
+    pub(crate) waiting_calls: RefCell<Vec<Waiting>>,
     /// Held by what waits to leave the worker, so that nothing overtakes it.
     pub(crate) leaving: Rc<tokio::sync::Mutex<()>>,
     /// What is held by `waitUntil()` and open streams.
@@ -113,6 +119,8 @@ impl Instance {
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
             lent: Cell::new(0),
+            pipelines: RefCell::default(),
+            waiting_calls: RefCell::default(),
             leaving: Rc::default(),
             held: Cell::new(0),
             loaded: OnceCell::new(),
@@ -273,7 +281,11 @@ impl Instance {
     #[must_use]
     pub fn take_call(&self, event: u32) -> Option<Call> {
         match &mut self.events.borrow_mut().find_mut(event)?.kind {
-            EventKind::Call(call, _) => call.take(),
+            EventKind::Call(call, _) => {
+                let pipeline = call.as_ref()?.pipeline.clone();
+                // What waits for the result stays with the event.
+                call.replace(Call { pipeline, ..Call::default() })
+            }
             _ => None,
         }
     }

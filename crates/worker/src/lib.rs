@@ -44,6 +44,7 @@ pub mod meter;
 pub mod namespace;
 mod open_databases;
 pub mod outbound;
+pub mod pipeline;
 pub mod position;
 pub mod quarantine;
 pub mod redirect;

@@ -110,7 +110,7 @@ impl Instance {
 
 impl Shard {
     /// Delivers a call to the object it is for, in the name of the actor that lent it.
-    fn deliver_to_loan(self: &Rc<Self>, kind: EventKind) {
+    pub(crate) fn deliver_to_loan(self: &Rc<Self>, kind: EventKind) {
         let event = Event { actor: None, entry: Entry::default(), kind };
         let EventKind::Call(Some(Call { target: Some(loan), .. }), _) = &event.kind else {
             return event.fail(Error::bug("a call of nothing that was lent"));

@@ -14,6 +14,7 @@ use crate::event::{Answer, Entry, Event, EventKind};
 use crate::instance::{Instance, Payload};
 use crate::loader::WorkerSource;
 use crate::message::{Request, Response};
+use crate::pipeline::SentCall;
 use crate::redirect::{self, Redirects};
 use crate::shard::Shard;
 
@@ -254,12 +255,14 @@ pub fn send_fetch(
             None => reply,
         }
     };
-    send(instance, slot, start, Payload::Response);
+    send(instance, slot, start, |response| response.map(Payload::Response));
 }
 
 /// Sends an RPC event, as [`send_fetch`] does.
 pub fn send_call(instance: &Rc<Instance>, slot: u32, target: Rc<dyn Entrypoint>, call: Call) {
-    send(instance, slot, move || target.call(call), Payload::Serialized);
+    let sent = SentCall::new(instance, slot);
+    let call = Call { pipeline: Some(sent.pipeline()), ..call };
+    send(instance, slot, move || target.call(call), |result| sent.answered(result));
 }
 
 /// Starts what leaves the worker: at once, in the order of the calls, unless it has to wait.
@@ -267,7 +270,7 @@ fn send<T: 'static>(
     instance: &Rc<Instance>,
     slot: u32,
     start: impl FnOnce() -> Reply<T> + 'static,
-    payload: fn(T) -> Payload,
+    answered: impl FnOnce(Result<T, Error>) -> Result<Payload, Error> + 'static,
 ) {
     if let Err(error) = instance.meters.count_sub_request() {
         return instance.defer(slot, async move { Err(error) });
@@ -276,7 +279,7 @@ fn send<T: 'static>(
     let order = Rc::clone(&instance.leaving);
     if durable.is_none() && order.try_lock().is_ok() {
         let reply = start();
-        return instance.defer(slot, async move { reply.await.map(payload) });
+        return instance.defer(slot, async move { answered(reply.await) });
     }
     instance.defer(slot, async move {
         // What comes after a call that waits leaves after it, even if it reveals nothing (RPC-16).
@@ -286,6 +289,6 @@ fn send<T: 'static>(
         }
         let reply = start();
         drop(turn);
-        reply.await.map(payload)
+        answered(reply.await)
     });
 }
