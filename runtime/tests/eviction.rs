@@ -113,38 +113,6 @@ export default {
 };
 "#;
 
-const CROWD: &str = r#"
-import { DurableObject } from "cloudflare:workers";
-const CODE = `
-import { DurableObject } from "cloudflare:workers";
-export class App extends DurableObject {
-  fetch() {
-    return new Response("here");
-  }
-}`;
-export class Keeper extends DurableObject {
-  async fetch() {
-    for (let i = 0; i < 60; i++) {
-      const facet = this.ctx.facets.get(`app-${i}`, () => ({
-        class: this.env.LOADER.load({
-          compatibilityDate: "2026-04-01",
-          mainModule: "app.js",
-          modules: { "app.js": CODE },
-        }).getDurableObjectClass("App"),
-      }));
-      await (await facet.fetch("http://facet/")).text();
-    }
-    return new Response("all here");
-  }
-}
-export default {
-  fetch(request, _env, ctx) {
-    if (new URL(request.url).pathname === "/") return new Response("nobody here");
-    return ctx.exports.Keeper.getByName("it").fetch(request);
-  },
-};
-"#;
-
 fn start(data: &TempDir) -> Server {
     let script = data.path().join("worker.js");
     fs::write(&script, SCRIPT).unwrap();
@@ -336,23 +304,4 @@ fn the_end_of_the_process_waits_for_background_work() {
     wait_for("the last line", || {
         server.output().contains("<background work is done>").then_some(())
     });
-}
-
-#[test]
-fn memory_of_isolates_that_are_gone_goes_back_to_the_system() {
-    let data = tempdir().unwrap();
-    let script = data.path().join("worker.js");
-    fs::write(&script, CROWD).unwrap();
-    let server = Server::run(&script, &data.path().join("data"), 1, &["--debug-port", "0"]);
-    assert_eq!(ask(&server, "/"), "nobody here");
-    let before = server.resident_kb();
-    assert_eq!(ask(&server, "/crowd"), "all here");
-    let full = server.resident_kb();
-    assert!(full > before + 60 * 1024, "{before} KB, then {full} KB: more than 1 MB each");
-    server.pass(80);
-    assert_eq!(server.objects()["workers"], 1);
-    // Isolates are dropped one by one in quiet moments. Some memory stays in use by what is
-    // made once, some is held by the allocators.
-    let left = || Some(server.resident_kb()).filter(|left| *left < before + (full - before) / 3);
-    wait_for("memory to go back", left);
 }

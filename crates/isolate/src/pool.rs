@@ -56,11 +56,10 @@ impl Pool {
             || self.engine.isolates.load(Ordering::Relaxed) < self.engine.limits.isolates_max
     }
 
-    /// True if nothing is left to be made, or no more isolates may live.
+    /// True if nothing is left to be made, or isolates become scarce: those that wait here would
+    /// be missed by other shards.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let is_at_limit =
-            || self.engine.isolates.load(Ordering::Relaxed) >= self.engine.limits.isolates_max;
-        self.blanks.borrow().len() >= self.size || is_at_limit()
+        self.blanks.borrow().len() >= self.size || self.engine.is_nearly_full()
     }
 }
