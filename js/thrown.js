@@ -19,10 +19,11 @@ const TYPES = {
 
 /**
  * @param {any} error
- * @returns {{name: string, message: string, stack: string, code: string, isRemote: boolean}}
+ * @returns {{name: string, message: string, stack: string, code: string, limit: number,
+ *   isRemote: boolean}}
  */
 export function errorParts(error) {
-  const parts = { name: "Error", message: "", stack: "", code: "", isRemote: false };
+  const parts = { name: "Error", message: "", stack: "", code: "", limit: 0, isRemote: false };
   try {
     const isDom = isDomException(error);
     if (!isDom && !core.isNativeError(error)) {
@@ -40,6 +41,7 @@ export function errorParts(error) {
     parts.isRemote = error.remote === true;
     // Only codes of ours mean anything to Rust.
     if (typeof error.code === "string") parts.code = error.code;
+    if (parts.code !== "" && typeof error.limit === "number") parts.limit = error.limit;
   } catch {
     parts.message = "The thrown value cannot be read.";
   }

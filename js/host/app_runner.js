@@ -11,6 +11,8 @@ const DATE = "2026-08-03";
 
 export class AppRunner extends DurableObject {
   #current = this.ctx.storage.kv.get("current");
+  /** How often they were changed, and those the app has of its own by their names in REST. */
+  #limits = this.ctx.storage.kv.get("limits") ?? { changes: 0, own: {} };
 
   fetch(request) {
     if (this.#current === undefined) {
@@ -61,6 +63,19 @@ export class AppRunner extends DurableObject {
     return JSON.stringify({ version: next.version });
   }
 
+  /** @param {string} text A change of the limits as JSON, or null. @returns {string} All. */
+  limit(text) {
+    const change = JSON.parse(text);
+    if (change !== null) {
+      const own = { ...this.#limits.own, ...change };
+      for (const name of Object.keys(own)) if (own[name] === null) delete own[name];
+      this.#limits = { changes: this.#limits.changes + 1, own };
+      this.ctx.storage.kv.put("limits", this.#limits);
+      this.ctx.facets.abort(FACET, new Error("The limits of the app were changed."));
+    }
+    return JSON.stringify(this.#limits.own);
+  }
+
   /** @returns {string} What is deployed, as JSON; null if nothing is. */
   describe() {
     if (this.#current === undefined) return "null";
@@ -107,13 +122,21 @@ export class AppRunner extends DurableObject {
   #load(deployment, modules) {
     const { version, hash, main, vars, rpc } = deployment;
     const host = { js: wrapper(main, rpc ?? null) };
-    const name = `${this.ctx.id.name}@${version}+${hash.slice(0, 12)}`;
+    const { changes, own } = this.#limits;
+    const mark = changes === 0 ? "" : `.${changes}`;
+    const name = `${this.ctx.id.name}@${version}+${hash.slice(0, 12)}${mark}`;
     return this.env.LOADER.get(name, () => ({
       compatibilityDate: DATE,
       mainModule: WRAPPER,
       modules: { ...(modules ?? this.#stored(deployment)), [WRAPPER]: host },
       env: vars,
       globalOutbound: null,
+      limits: {
+        cpuMs: own.cpu_ms,
+        wallMs: own.wall_ms,
+        memoryMb: own.memory_mb,
+        subRequests: own.subrequests,
+      },
     }));
   }
 

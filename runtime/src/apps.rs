@@ -87,6 +87,14 @@ impl AppHost for Supervisors {
         Box::pin(async move { Ok(Some(answer.await?).filter(|answer| !answer.is_null())) })
     }
 
+    fn limit(
+        &self,
+        app: &str,
+        change: Option<serde_json::Map<String, Value>>,
+    ) -> LocalBoxFuture<'static, Result<Value, Error>> {
+        self.ask(app, "limit", &change.map_or(Value::Null, Value::Object))
+    }
+
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         // Not by asking the supervisor: what is to be erased may be damaged.
         self.of(app).erase()

@@ -328,6 +328,7 @@ impl AdminPlan {
             token: self.token.clone(),
             admin_hosts: self.hosts.clone(),
             public_authority: self.public_authority.clone(),
+            limits: shard.limits().table(),
             now_ms,
         })
     }

@@ -26,6 +26,14 @@ pub trait AppHost {
     /// was ever deployed.
     fn describe(&self, app: &str) -> LocalBoxFuture<'static, Result<Option<Value>, Error>>;
 
+    /// Changes the limits of an app, if there is a change, and stops it, so that they hold; gives
+    /// those it has of its own, by name. A limit that is null in the change is none of its own.
+    fn limit(
+        &self,
+        app: &str,
+        change: Option<Map<String, Value>>,
+    ) -> LocalBoxFuture<'static, Result<Value, Error>>;
+
     /// Stops the app and erases its code and data. Erasing what is not there succeeds.
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>>;
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod app_limits;
 pub mod catalogue;
 mod clock;
 mod deployment;

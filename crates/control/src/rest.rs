@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use worker::body::Body;
 use worker::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use worker::error::Error;
+use worker::limit_table::Limit;
 use worker::message::{Request, Response};
 
 use crate::access::Access;
+use crate::app_limits;
 use crate::catalogue::{App, Catalogue};
 use crate::clock::rfc3339;
 use crate::deployment;
@@ -44,6 +46,8 @@ pub struct AdminConfig {
     pub admin_hosts: Vec<String>,
     /// What stands after `<app>.` in the URL of an app, e.g. `localhost:8787`.
     pub public_authority: String,
+    /// The limits of the process.
+    pub limits: Vec<Limit>,
     /// The clock, in milliseconds since 1970.
     pub now_ms: fn() -> u64,
 }
@@ -53,6 +57,7 @@ struct State {
     catalogue: Catalogue,
     host: Rc<dyn AppHost>,
     public_authority: String,
+    limits: Vec<Limit>,
     now_ms: fn() -> u64,
     /// One lock per app that is being changed.
     changing: RefCell<BTreeMap<AppName, Rc<Mutex<()>>>>,
@@ -63,7 +68,9 @@ enum Resource<'a> {
     Health,
     Apps,
     Objects,
+    Limits,
     App(&'a str),
+    AppLimits(&'a str),
 }
 
 impl Admin {
@@ -76,6 +83,7 @@ impl Admin {
             catalogue: config.catalogue,
             host: config.host,
             public_authority: config.public_authority,
+            limits: config.limits,
             now_ms: config.now_ms,
             changing: RefCell::default(),
         };
@@ -114,7 +122,10 @@ impl State {
                 let census = self.host.census().await?;
                 Ok(Response::json(StatusCode::OK, &objects::to_json(&census)))
             }
-            (Resource::Health | Resource::Apps | Resource::Objects, _) => {
+            (Resource::Limits, &Method::GET | &Method::HEAD) => {
+                Ok(Response::json(StatusCode::OK, &app_limits::to_json(&self.limits)))
+            }
+            (Resource::Health | Resource::Apps | Resource::Objects | Resource::Limits, _) => {
                 Err(Refusal::method_not_allowed("GET, HEAD"))
             }
             (Resource::App(name), method) => {
@@ -126,7 +137,30 @@ impl State {
                     _ => Err(Refusal::method_not_allowed("GET, HEAD, PUT, DELETE")),
                 }
             }
+            (Resource::AppLimits(name), method) => {
+                let name = app_name(name)?;
+                match *method {
+                    Method::GET | Method::HEAD => self.limit(&name, None).await,
+                    Method::PATCH => self.limit(&name, Some(request.body)).await,
+                    _ => Err(Refusal::method_not_allowed("GET, HEAD, PATCH")),
+                }
+            }
         }
+    }
+
+    /// Changes the limits of an app, if there is a change; answers with those it has.
+    async fn limit(&self, name: &AppName, change: Option<Body>) -> Result<Response, Refusal> {
+        let change = match change {
+            Some(body) => {
+                Some(app_limits::parse(&body.collect(app_limits::BODY_BYTES_MAX).await?)?)
+            }
+            None => None,
+        };
+        let lock = self.lock(name);
+        let _turn = lock.lock().await;
+        self.known(name)?;
+        let limits = self.host.limit(name.as_str(), change).await?;
+        Ok(Response::json(StatusCode::OK, &json!({ "app": name.as_str(), "limits": limits })))
     }
 
     fn list(&self) -> Response {
@@ -262,7 +296,16 @@ fn resource(path: &str) -> Option<Resource<'_>> {
         "/v1/healthz" => Some(Resource::Health),
         "/v1/apps" => Some(Resource::Apps),
         "/v1/objects" => Some(Resource::Objects),
-        _ => path.strip_prefix("/v1/apps/").filter(|name| !name.contains('/')).map(Resource::App),
+        "/v1/limits" => Some(Resource::Limits),
+        _ => {
+            let name = path.strip_prefix("/v1/apps/")?;
+            let resource = match name.strip_suffix("/limits") {
+                Some(name) => Resource::AppLimits(name),
+                None => Resource::App(name),
+            };
+            let (Resource::App(name) | Resource::AppLimits(name)) = resource else { return None };
+            Some(resource).filter(|_| !name.contains('/'))
+        }
     }
 }
 

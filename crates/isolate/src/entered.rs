@@ -80,6 +80,21 @@ impl<'a> Entered<'a> {
         call(scope, start, &[namespace.into()]).map_err(Error::Bug)
     }
 
+    /// What runs from now on is another turn, with a limit of its own.
+    ///
+    /// # Errors
+    /// [`Error::BrokenCondemned`] if the turn before passed its limit after all.
+    pub fn next_turn(&mut self) -> Result<(), Error> {
+        let watch = &self.isolate.watch;
+        let before = std::mem::replace(&mut self.turn, watch.next_turn());
+        if !watch.fired(before) {
+            return Ok(());
+        }
+        let cause = Condemned::Cpu { limit_ms: watch.limit_ms() };
+        self.isolate.condemn(cause);
+        Err(Error::BrokenCondemned(cause))
+    }
+
     /// Delivers one event: calls the bootstrap's dispatch function, runs the microtasks and
     /// reports what was thrown with nobody listening.
     ///

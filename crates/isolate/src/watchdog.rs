@@ -138,6 +138,13 @@ impl WatchSlot {
         self.turn.fetch_add(1, Ordering::Release) + 1
     }
 
+    /// Announces that what runs from now on is another turn; gives its number.
+    pub(crate) fn next_turn(&self) -> u64 {
+        // Under the lock, so that the watchdog ends either turn and knows which.
+        let _current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turn.fetch_add(2, Ordering::Release) + 2
+    }
+
     /// Announces that it left. From now on no termination can be sent to it.
     pub(crate) fn exit(&self) {
         self.turn.fetch_add(1, Ordering::Release);

@@ -24,7 +24,10 @@ use worker::error::Error;
 use worker::link::SocketEnd;
 use worker::message::Response;
 
-use crate::limits::HttpLimits;
+use crate::limits::{
+    CONNECTION_WINDOW_BYTES, HttpLimits, LOCAL_RESETS_MAX, PENDING_RESETS_MAX,
+    STREAM_SEND_BYTES_MAX, STREAM_WINDOW_BYTES,
+};
 use crate::listener::LocalExecutor;
 use crate::request::{self, Refusal};
 use crate::response::{self, Outgoing};
@@ -58,6 +61,11 @@ impl Server {
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams_max)
             .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+            .max_local_error_reset_streams(LOCAL_RESETS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(STREAM_SEND_BYTES_MAX)
             .keep_alive_interval(limits.header_read_timeout);
         Server { entrypoint, limits: limits.clone(), http1, http2, scratch: Scratch::default() }
     }
@@ -227,7 +235,7 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };
-    response::problem(status, code, &error.to_string())
+    response::breach(status, code, &error.to_string(), error.limit())
 }
 
 /// The codes of errors that are answered with 503.

@@ -13,6 +13,7 @@ pub mod egress;
 pub mod error;
 pub mod limits;
 pub mod listener;
+mod pace;
 mod request;
 mod response;
 pub mod router;

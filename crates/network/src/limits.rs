@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use worker::limits::Limits;
+use worker::limits::{
+    ADDRESS_CONNECTIONS_MAX, BODY_IDLE_TIMEOUT, CONNECTIONS_MAX, HEAD_TIMEOUT, Limits, STREAMS_MAX,
+};
 
 /// What one listener takes from its clients. Exceeding a limit is answered with the status
 /// given at it, or ends the connection where no answer is possible any more.
@@ -15,8 +17,13 @@ pub struct HttpLimits {
     /// How long a client may take to send a complete head, counted from when the connection
     /// waits for one; it also ends idle keep-alive connections.
     pub header_read_timeout: Duration,
+    /// How long a request body may stand still while somebody waits for it, and over how long it
+    /// must keep up a minimum rate.
+    pub body_idle_timeout: Duration,
     /// Connections open at once on this listener; more wait in the backlog.
     pub connections_max: usize,
+    /// Those of them from one address, unless it is this machine's; more are closed at once.
+    pub address_connections_max: usize,
     /// Requests in flight at once on one HTTP/2 connection.
     pub streams_max: u32,
     /// How long requests in flight may take to finish after a shutdown was asked for.
@@ -30,12 +37,11 @@ impl HttpLimits {
         HttpLimits {
             header_bytes_max: limits.header_bytes_max.max(HYPER_BUFFER_BYTES_MIN),
             body_bytes_max: limits.request_body_bytes_max,
-            // nginx gives a client 60 s for a head and 75 s between requests.
-            header_read_timeout: Duration::from_secs(60),
-            // A quarter of the descriptors a service usually gets; databases need the rest.
-            connections_max: 16_384,
-            // What browsers assume and nginx and Cloudflare allow, give or take.
-            streams_max: 128,
+            header_read_timeout: HEAD_TIMEOUT,
+            body_idle_timeout: BODY_IDLE_TIMEOUT,
+            connections_max: CONNECTIONS_MAX,
+            address_connections_max: ADDRESS_CONNECTIONS_MAX,
+            streams_max: STREAMS_MAX,
             // Within what Kubernetes and systemd grant before they kill.
             drain_timeout: Duration::from_secs(30),
         }
@@ -71,6 +77,20 @@ pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Headers of an answer.
 pub(crate) const ANSWER_HEADERS_MAX: usize = 128;
+
+/// Streams of an HTTP/2 connection that its client reset before they were taken; a client that does
+/// so on purpose is disconnected (CVE-2023-44487).
+pub(crate) const PENDING_RESETS_MAX: usize = 20;
+
+/// Streams of an HTTP/2 connection that we reset because of what the client sent.
+pub(crate) const LOCAL_RESETS_MAX: usize = 128;
+
+/// Bytes that an HTTP/2 client may send on a stream, and on all, before somebody reads them.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes of answers that wait for an HTTP/2 client, on each stream.
+pub(crate) const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
 
 /// The smallest buffer hyper accepts for a connection.
 const HYPER_BUFFER_BYTES_MIN: usize = 8 << 10;

@@ -4,9 +4,12 @@
 //! connections over shards and a connection never changes its thread. All tasks live on the
 //! caller's local runtime. A task that panics ends its own connection and nothing else.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
@@ -119,11 +122,12 @@ impl Listener {
             tasks: JoinSet::new(),
             server: Rc::new(Server::new(entrypoint, limits)),
             closing,
+            by_address: Rc::default(),
         };
         connections.accept_until(&listener, pin!(shutdown)).await;
         // The kernel has completed these handshakes: their clients count as connected.
-        while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-            connections.start(stream);
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            connections.start(stream, peer.ip());
         }
         drop(listener);
         // The receivers are the connections; without any there is nobody to tell.
@@ -138,6 +142,38 @@ struct Connections {
     tasks: JoinSet<()>,
     server: Rc<Server>,
     closing: watch::Receiver<bool>,
+    by_address: Rc<RefCell<HashMap<IpAddr, usize>>>,
+}
+
+/// One of the connections of an address.
+struct Counted {
+    address: IpAddr,
+    by_address: Rc<RefCell<HashMap<IpAddr, usize>>>,
+}
+
+impl Counted {
+    /// `None` if the address has as many as it may.
+    fn take(connections: &Connections, address: IpAddr) -> Option<Counted> {
+        let mut by_address = connections.by_address.borrow_mut();
+        let count = by_address.entry(address).or_default();
+        if *count >= connections.server.limits.address_connections_max && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { address, by_address: Rc::clone(&connections.by_address) })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut by_address = self.by_address.borrow_mut();
+        if let Entry::Occupied(mut count) = by_address.entry(self.address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 impl Connections {
@@ -153,7 +189,7 @@ impl Connections {
                 Some(ended) = self.tasks.join_next() => report(ended),
                 accepted = listener.accept(), if self.tasks.len() < connections_max => {
                     match accepted {
-                        Ok((stream, _)) => self.start(stream),
+                        Ok((stream, peer)) => self.start(stream, peer.ip()),
                         Err(error) => after_accept_error(&error).await,
                     }
                 }
@@ -161,13 +197,19 @@ impl Connections {
         }
     }
 
-    fn start(&mut self, stream: TcpStream) {
+    fn start(&mut self, stream: TcpStream, address: IpAddr) {
+        let Some(counted) = Counted::take(self, address) else {
+            return tracing::warn!(%address, "too many connections from one address");
+        };
         if let Err(error) = stream.set_nodelay(true) {
             // The peer is gone already; the connection finds out by itself.
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let connection = Server::connection(self.server.clone(), stream, self.closing.clone());
-        self.tasks.spawn_local(connection);
+        self.tasks.spawn_local(async move {
+            connection.await;
+            drop(counted);
+        });
     }
 
     async fn drain(&mut self, timeout: Duration) {

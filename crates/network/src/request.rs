@@ -20,6 +20,7 @@ use worker::body::{Body, BodyError, BodyStream};
 use worker::message::{Request, RequestId};
 
 use crate::limits::HttpLimits;
+use crate::pace::Pace;
 use crate::websocket;
 
 /// A request that is answered without an event.
@@ -47,6 +48,7 @@ struct Limited {
     read_bytes: u64,
     limit_bytes: u64,
     overflow: Arc<AtomicBool>,
+    pace: Pace,
 }
 
 /// Takes a request apart; the body is read only as its reader asks for it.
@@ -154,7 +156,10 @@ fn body(incoming: Incoming, limits: &HttpLimits) -> Result<(Body, Overflow), Ref
         return Err(Refusal::BodyTooLarge { limit_bytes });
     }
     let overflow = Arc::new(AtomicBool::new(false));
-    let limited = Limited { incoming, read_bytes: 0, limit_bytes, overflow: overflow.clone() };
+    let pace = Pace::new(limits.body_idle_timeout);
+    let overflow_of_body = overflow.clone();
+    let limited =
+        Limited { incoming, read_bytes: 0, limit_bytes, overflow: overflow_of_body, pace };
     Ok((Body::Stream(BodyStream::new(limited, length)), Overflow(Some(overflow))))
 }
 
@@ -216,7 +221,12 @@ impl Stream for Limited {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+            if polled.is_pending() && self.pace.is_over(cx) {
+                let text = "the request body stands still".to_owned();
+                return Poll::Ready(Some(Err(BodyError::Disconnected(text))));
+            }
+            let frame = match ready!(polled) {
                 None => return Poll::Ready(None),
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
@@ -226,6 +236,10 @@ impl Stream for Limited {
             // Trailers have no place in a `Request`.
             let Ok(chunk) = frame.into_data() else { continue };
             self.read_bytes += chunk.len() as u64;
+            if !self.pace.goes_on(chunk.len() as u64) {
+                let text = "the request body is sent too slowly".to_owned();
+                return Poll::Ready(Some(Err(BodyError::Disconnected(text))));
+            }
             if self.read_bytes > self.limit_bytes {
                 self.overflow.store(true, Ordering::Relaxed);
                 let limit_bytes = self.limit_bytes;

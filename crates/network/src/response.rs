@@ -15,6 +15,7 @@ use hyper::body::{Frame, SizeHint};
 use serde_json::json;
 use worker::body::{Body, BodyError};
 use worker::error::StartError;
+use worker::limit_table;
 use worker::message::Response;
 
 use crate::request::remove_connection_headers;
@@ -73,6 +74,23 @@ pub(crate) fn switch(mut headers: HeaderMap, key: &HeaderValue) -> http::Respons
 /// The one JSON shape of every error.
 pub(crate) fn problem(status: StatusCode, code: &str, text: &str) -> http::Response<Outgoing> {
     problem_with(status, json!({ "code": code, "message": text }))
+}
+
+/// An error of a limit says how much that is and how to raise it.
+pub(crate) fn breach(
+    status: StatusCode,
+    code: &str,
+    text: &str,
+    limit: Option<u64>,
+) -> http::Response<Outgoing> {
+    let mut error = json!({ "code": code, "message": text });
+    if let Some(limit) = limit {
+        error["limit"] = json!(limit);
+    }
+    if let Some(raise) = limit_table::raise(code) {
+        error["raise"] = json!(raise);
+    }
+    problem_with(status, error)
 }
 
 /// An error that goes away by itself after some seconds.

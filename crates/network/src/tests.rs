@@ -271,7 +271,9 @@ fn a_failed_event_is_an_error_answer_and_a_panic_ends_one_connection() {
         let answer = exchange(server.addr, &request("GET /reset", "")).await;
         check(&answer, "503", r#"{"error":{"code":"reset","message":"Error: gone"}}"#);
         let answer = exchange(server.addr, &request("GET /passed-on", "")).await;
-        check(&answer, "503", r#"{"error":{"code":"cpu_limit","message":"Error: late"}}"#);
+        let raise = worker::limit_table::raise("cpu_limit").unwrap();
+        let expect = r#"{"error":{"code":"cpu_limit","message":"Error: late","raise":"#;
+        check(&answer, "503", &format!("{expect}\"{raise}\"}}}}"));
         assert_eq!(exchange(server.addr, &request("GET /panic", "")).await, "");
         check(&exchange(server.addr, &request("GET /", "")).await, "200", "");
     });

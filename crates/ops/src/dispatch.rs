@@ -136,6 +136,7 @@ pub fn op_dispatch_fail(
     #[string] message: String,
     #[string] stack: String,
     #[string] code: &str,
+    limit: f64,
     is_remote: bool,
     #[cppgc] value: Option<&SerializedHandle>,
 ) {
@@ -148,7 +149,9 @@ pub fn op_dispatch_fail(
         instance.log(event, LogLevel::Error, format!("Uncaught {text}"));
     }
     let value = value.map(SerializedHandle::value);
-    let thrown = Thrown { stack: Some(stack), value, ..Thrown::new(name, message) };
+    // Zero and less is none.
+    let limit = Some(limit as u64).filter(|limit| *limit > 0);
+    let thrown = Thrown { stack: Some(stack), value, limit, ..Thrown::new(name, message) };
     instance.fail(event, Error::AppThrew(thrown.caused_by(code).into()));
 }
 

@@ -80,6 +80,9 @@ impl JsErrorClass for JsError {
             properties.push(("code".into(), "storage".into()));
         }
         if let JsError::Worker(error) = self {
+            if let Some(limit) = error.limit() {
+                properties.push(("limit".into(), (limit as f64).into()));
+            }
             match error {
                 Error::AppThrew(thrown) => {
                     properties.extend(thrown.code.map(|code| ("code".into(), code.into())));

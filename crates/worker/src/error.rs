@@ -98,6 +98,8 @@ pub struct Thrown {
     pub stack: Option<String>,
     /// The stable code of the error behind it, where a worker only passed it on.
     pub code: Option<&'static str>,
+    /// The limit that was passed, where it is the error of a limit.
+    pub limit: Option<u64>,
     /// What was thrown itself, alone in an array, where it has a clone.
     pub value: Option<Serialized>,
 }
@@ -139,6 +141,30 @@ impl Error {
             | Error::OverloadQuarantine { .. }
             | Error::OverloadShutdown
             | Error::Bug(_) => false,
+        }
+    }
+
+    /// How much the limit is that was passed, if one was.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        match self {
+            Error::AppCpu { limit_ms } => Some(*limit_ms),
+            Error::AppWall { limit_ms } => Some((*limit_ms).into()),
+            Error::AppSubRequests { limit } => Some((*limit).into()),
+            Error::OverloadIsolates { isolates_max } => u64::try_from(*isolates_max).ok(),
+            Error::OverloadActors { actors_max } => u64::try_from(*actors_max).ok(),
+            Error::AppThrew(thrown) => thrown.code.and(thrown.limit),
+            Error::AppCode(_)
+            | Error::AppStart(_)
+            | Error::AppNoHandler(_)
+            | Error::AppMemory
+            | Error::OverloadQueue
+            | Error::OverloadQuarantine { .. }
+            | Error::OverloadShutdown
+            | Error::BrokenReset(_)
+            | Error::BrokenStorage(_)
+            | Error::BrokenFull(_)
+            | Error::Bug(_) => None,
         }
     }
 

@@ -26,6 +26,7 @@ use crate::event_table::EventTable;
 use crate::limits::{TIMER_MS_MAX, TIMERS_MAX};
 use crate::loader::{LoadedWorker, LoaderNamespace, WorkerSource};
 pub use crate::log::LogLevel;
+use crate::log::LogPace;
 use crate::message::{Request, RequestId, Response};
 use crate::meter::Meters;
 use crate::pipeline::{Pipeline, Waiting};
@@ -55,6 +56,7 @@ pub struct Instance {
     loader: OnceCell<Rc<LoaderNamespace>>,
     pub(crate) outbound: OnceCell<Rc<dyn Entrypoint>>,
     pub(crate) meters: Meters,
+    pub(crate) log_pace: LogPace,
     /// The sockets that listeners in this isolate hear.
     pub(crate) sockets: SocketTable,
     scheduled: Cell<bool>,
@@ -115,6 +117,7 @@ impl Instance {
             timers: RefCell::default(),
             loader: OnceCell::new(),
             outbound: OnceCell::new(),
+            log_pace: LogPace::default(),
             sockets: SocketTable::default(),
             scheduled: Cell::new(false),
             deferred: Cell::new(0),
@@ -373,7 +376,7 @@ impl Instance {
         slot: u32,
         future: impl Future<Output = Result<Payload, Error>> + 'static,
     ) {
-        self.meters.note_slot(slot);
+        self.meters.note_slot(slot, |event| self.events.borrow().find(event).is_some());
         let instance = Rc::downgrade(self);
         let context = self.current();
         self.deferred.set(self.deferred.get() + 1);
@@ -426,7 +429,7 @@ impl Instance {
         if self.timers.borrow().len() >= TIMERS_MAX {
             return self.log(0, LogLevel::Error, format!("more than {TIMERS_MAX} timers"));
         }
-        self.meters.note_timer(timer);
+        self.meters.note_timer(timer, |event| self.events.borrow().find(event).is_some());
         let instance = Rc::downgrade(self);
         let context = self.current();
         let delay = Duration::from_millis(delay_ms.min(TIMER_MS_MAX));

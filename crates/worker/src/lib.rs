@@ -32,6 +32,7 @@ pub mod facet_index;
 pub mod gate;
 pub mod input_gate;
 pub mod instance;
+pub mod limit_table;
 pub mod limits;
 pub mod link;
 pub mod live;

@@ -100,6 +100,48 @@ impl Default for Limits {
     }
 }
 
+/// Resizable `ArrayBuffer`s of one isolate; each takes mappings of the process, of which Linux
+/// allows 65,530 by default. `js/memory.js` counts them.
+pub const GROWING_BUFFERS_MAX: u64 = 256;
+
+/// Bytes that the resizable `ArrayBuffer`s of one isolate may grow to together.
+pub const GROWN_BYTES_MAX: u64 = 128 << 20;
+
+/// Memories and instances of WebAssembly in one isolate; `js/lazy/web_assembly.js` counts them.
+pub const WASM_MAPPED_MAX: u64 = 16;
+
+/// Bytes of one memory of WebAssembly: V8's `--wasm-max-mem-pages`.
+pub const WASM_MEMORY_BYTES_MAX: u64 = 128 << 20;
+
+/// Bytes of one line of a worker's log; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of log that one worker may write in a second; lines beyond that are dropped and counted.
+pub const LOG_BYTES_PER_SECOND: usize = 256 << 10;
+
+/// How long a client may take to send a complete head; it also ends idle keep-alive connections.
+/// nginx gives a client 60 s for a head and 75 s between requests.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a body that somebody reads may stand still; what nginx and Cloudflare allow.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that a request body must have brought in each second that its reader waited, once that
+/// was longer than [`BODY_IDLE_TIMEOUT`]; slower than any modem.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 100;
+
+/// Connections of one listener and thread: a quarter of the descriptors a service usually gets;
+/// databases need the rest.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Those of them from one address. A proxy is one address, so it is a lot; connections from this
+/// machine are not counted.
+pub const ADDRESS_CONNECTIONS_MAX: usize = 4_096;
+
+/// Requests in flight on one HTTP/2 connection: what browsers assume and nginx and Cloudflare
+/// allow, give or take.
+pub const STREAMS_MAX: u32 = 128;
+
 /// Bytes of one WebSocket message that is received, as on the platform (NUM-26).
 pub const SOCKET_MESSAGE_BYTES_MAX: usize = 32 << 20;
 

@@ -1,14 +1,16 @@
 //! Limits of single invocations: what an event of a worker may use, and what it used
 //! (`spec/workers.md` WL-47).
 //!
-//! Only workers that were given limits or tails are metered. What runs after a promise settles or
-//! a timer fires is charged to the event that made the promise or the timer.
+//! What runs after a promise settles or a timer fires is charged to the event that made the promise
+//! or the timer. A worker that was given limits or tails is metered by the clock of the thread. Of
+//! all others, only events that outlive their first turn are, until their answer: by the clock of
+//! the wall, which costs less, until they have used a quarter of what they may.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capability::Capability;
 use crate::error::Error;
@@ -62,10 +64,14 @@ pub(crate) struct Meters {
     /// The event that runs.
     current: Cell<Option<u32>>,
     tails: Option<Rc<Tails>>,
+    /// The CPU time that an event without limits of its own may use; 0 for any.
+    default_cpu_ms: u32,
 }
 
 struct Meter {
     limits: InvocationLimits,
+    /// It has the limits that every event has.
+    is_default: bool,
     cpu: Duration,
     sub_requests: u32,
     /// Until it is sent.
@@ -90,11 +96,20 @@ pub(crate) fn begin(
     });
 }
 
+/// How the CPU time of a delivery is measured.
+pub(crate) enum Budget {
+    /// By the clock of the wall, from here on.
+    Coarse(Instant),
+    /// By that of the thread, with what is left and the limit in milliseconds.
+    Exact(Option<(Duration, u32)>),
+}
+
 impl Meters {
     /// The meters of a worker that these hear of.
     pub fn new(shard: &Rc<Shard>, targets: &Arc<[Capability]>) -> Meters {
         let tails = || Rc::new(Tails { shard: Rc::clone(shard), targets: Arc::clone(targets) });
-        Meters { tails: (!targets.is_empty()).then(tails), ..Meters::default() }
+        let default_cpu_ms = u32::try_from(shard.limits().cpu_ms).unwrap_or(u32::MAX);
+        Meters { tails: (!targets.is_empty()).then(tails), default_cpu_ms, ..Meters::default() }
     }
 
     /// Begins the trace of an event, if anybody wants to hear of it.
@@ -103,14 +118,31 @@ impl Meters {
     }
 
     fn add(&self, event: u32, limits: InvocationLimits, trace: Option<Box<Trace>>) {
+        let meter =
+            Meter { limits, is_default: false, cpu: Duration::ZERO, sub_requests: 0, trace };
+        self.insert(event, meter);
+    }
+
+    fn insert(&self, event: u32, meter: Meter) {
         self.is_used.set(true);
         let mut events = self.events.borrow_mut();
         if events.len() >= METERS_MAX {
-            // Events that ended long ago; theirs can no longer do much.
-            let oldest = events.keys().min_by_key(|known| event.wrapping_sub(**known)).copied();
-            oldest.map(|oldest| events.remove(&oldest));
+            // Of the events with the lowest numbers most ended long ago; theirs can no longer do
+            // much.
+            let mut numbers: Vec<u32> = events.keys().copied().collect();
+            numbers.sort_unstable_by_key(|known| event.wrapping_sub(*known));
+            for number in numbers.drain(METERS_MAX / 2..) {
+                events.remove(&number);
+            }
         }
-        events.insert(event, Meter { limits, cpu: Duration::ZERO, sub_requests: 0, trace });
+        events.insert(event, meter);
+    }
+
+    /// Begins to meter an event that outlives its first turn.
+    fn meter_default(&self, event: u32) {
+        let limits = InvocationLimits { cpu_ms: Some(self.default_cpu_ms), ..Default::default() };
+        let (cpu, sub_requests, trace) = (Duration::ZERO, 0, None);
+        self.insert(event, Meter { limits, is_default: true, cpu, sub_requests, trace });
     }
 
     /// Looks at the trace of an event.
@@ -122,7 +154,15 @@ impl Meters {
 
     /// An event is over; who traces it hears of it once it no longer runs.
     pub fn answered(&self, event: u32, failure: Option<&Error>, response: Option<&Response>) {
+        if !self.is_used.get() {
+            return;
+        }
         if self.tails.is_none() {
+            let mut events = self.events.borrow_mut();
+            // What goes on after the answer has the limit of the turn.
+            if events.get(&event).is_some_and(|meter| meter.is_default) {
+                events.remove(&event);
+            }
             return;
         }
         self.with_trace(event, |trace| trace.answered(failure, response));
@@ -151,27 +191,41 @@ impl Meters {
         }
     }
 
-    /// The metered event that a delivery belongs to.
+    /// The event that a delivery belongs to, as far as it is known.
     pub fn event(&self, delivery: Delivery) -> Option<u32> {
-        if !self.is_used.get() {
-            return None;
+        match delivery {
+            Delivery::Settle(..) | Delivery::Timer(_) if !self.is_used.get() => None,
+            Delivery::Settle(slot, _) => self.slots.borrow_mut().remove(&slot),
+            Delivery::Timer(timer) => self.timers.borrow_mut().remove(&timer),
+            other => other.event(),
         }
-        let event = match delivery {
-            Delivery::Settle(slot, _) => self.slots.borrow_mut().remove(&slot)?,
-            Delivery::Timer(timer) => self.timers.borrow().get(&timer).copied()?,
-            other => other.event()?,
-        };
-        self.events.borrow().contains_key(&event).then_some(event)
     }
 
-    /// The event begins to run; gives the CPU time it has left and its limit, if it has one.
-    pub fn enter(&self, event: u32) -> Option<(Duration, u32)> {
+    /// The event begins to run.
+    pub fn enter(&self, event: u32) -> Budget {
         self.current.set(Some(event));
+        if !self.is_used.get() {
+            return Budget::Coarse(Instant::now());
+        }
         let events = self.events.borrow();
-        let meter = events.get(&event)?;
-        let limit_ms = meter.limits.cpu_ms?;
+        let Some(meter) = events.get(&event) else { return Budget::Coarse(Instant::now()) };
+        let Some(limit_ms) = meter.limits.cpu_ms else { return Budget::Exact(None) };
         let limit = Duration::from_millis(limit_ms.into());
-        Some((limit.saturating_sub(meter.cpu), limit_ms))
+        if meter.is_default && meter.cpu < limit / 4 {
+            return Budget::Coarse(Instant::now());
+        }
+        Budget::Exact(Some((limit.saturating_sub(meter.cpu), limit_ms)))
+    }
+
+    /// The event stops running, measured by the clock of the wall.
+    pub fn leave_coarse(&self, event: u32, began: Instant) {
+        self.current.set(None);
+        if !self.is_used.get() {
+            return;
+        }
+        if let Some(meter) = self.events.borrow_mut().get_mut(&event) {
+            meter.cpu += began.elapsed();
+        }
     }
 
     /// The event stops running; an error if it has used more than it may.
@@ -189,18 +243,31 @@ impl Meters {
         is_over.map_or(Ok(()), |limit| Err(Error::AppCpu { limit_ms: limit.into() }))
     }
 
-    /// A promise is made in the event that runs.
-    pub fn note_slot(&self, slot: u32) {
-        if let Some(event) = self.current.get() {
+    /// A promise is made in the event that runs; `is_open` says whether that is not answered yet.
+    pub fn note_slot(&self, slot: u32, is_open: impl Fn(u32) -> bool) {
+        if let Some(event) = self.outliving(is_open) {
             self.slots.borrow_mut().insert(slot, event);
         }
     }
 
-    /// A timer is started in the event that runs.
-    pub fn note_timer(&self, timer: u32) {
-        if let Some(event) = self.current.get() {
+    /// A timer is started in the event that runs; `is_open` as above.
+    pub fn note_timer(&self, timer: u32, is_open: impl Fn(u32) -> bool) {
+        if let Some(event) = self.outliving(is_open) {
             self.timers.borrow_mut().insert(timer, event);
         }
+    }
+
+    /// The event that runs, if it is metered; it is from now on if it may outlive this turn.
+    fn outliving(&self, is_open: impl Fn(u32) -> bool) -> Option<u32> {
+        let event = self.current.get()?;
+        if self.events.borrow().contains_key(&event) {
+            return Some(event);
+        }
+        if self.default_cpu_ms == 0 || !is_open(event) {
+            return None;
+        }
+        self.meter_default(event);
+        Some(event)
     }
 
     /// A timer will not fire again.
@@ -244,21 +311,49 @@ mod tests {
     #[test]
     fn cpu_time_adds_up_over_what_an_event_started() {
         let meters = Meters::default();
-        assert_eq!(meters.event(Delivery::Fetch(7, 0)), None);
         meters.add(7, CPU, None);
         assert_eq!(meters.event(Delivery::Fetch(7, 0)), Some(7));
-        assert_eq!(meters.event(Delivery::Fetch(8, 0)), None);
-        assert_eq!(meters.enter(7), Some((Duration::from_millis(10), 10)));
-        meters.note_slot(1);
-        meters.note_timer(2);
+        assert_eq!(left(&meters, 7), Some((Duration::from_millis(10), 10)));
+        meters.note_slot(1, |_| true);
+        meters.note_timer(2, |_| true);
         assert!(meters.leave(7, Duration::from_millis(6)).is_ok());
         let settle = Delivery::Settle(1, SettledForm::Plain);
         assert_eq!(meters.event(settle), Some(7));
         assert_eq!(meters.event(settle), None);
         assert_eq!(meters.event(Delivery::Timer(2)), Some(7));
-        assert_eq!(meters.enter(7), Some((Duration::from_millis(4), 10)));
+        assert_eq!(left(&meters, 7), Some((Duration::from_millis(4), 10)));
         let error = meters.leave(7, Duration::from_millis(5)).unwrap_err();
         assert!(matches!(error, Error::AppCpu { limit_ms: 10 }));
+    }
+
+    fn left(meters: &Meters, event: u32) -> Option<(Duration, u32)> {
+        match meters.enter(event) {
+            Budget::Exact(left) => left,
+            Budget::Coarse(_) => None,
+        }
+    }
+
+    #[test]
+    fn an_event_without_limits_is_metered_once_it_outlives_its_turn_and_until_its_answer() {
+        let meters = Meters { default_cpu_ms: 100, ..Meters::default() };
+        assert_eq!(left(&meters, 7), None);
+        meters.leave_coarse(7, Instant::now());
+        assert!(meters.events.borrow().is_empty(), "its first turn is all it has");
+
+        assert_eq!(left(&meters, 8), None);
+        meters.note_slot(1, |event| event == 8);
+        meters.leave_coarse(8, Instant::now());
+        assert_eq!(meters.event(Delivery::Settle(1, SettledForm::Plain)), Some(8));
+        assert_eq!(left(&meters, 8), None, "little was used");
+        assert!(meters.leave(8, Duration::from_millis(30)).is_ok());
+        let (rest, limit_ms) = left(&meters, 8).unwrap();
+        assert!(rest <= Duration::from_millis(70) && limit_ms == 100, "{rest:?}");
+        assert!(meters.leave(8, Duration::from_millis(80)).is_err());
+        meters.answered(8, None, None);
+        assert!(meters.events.borrow().is_empty());
+        assert_eq!(left(&meters, 8), None);
+        meters.note_slot(2, |_| false);
+        assert!(meters.events.borrow().is_empty(), "it is over");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::event::Delivery;
 use crate::instance::Instance;
 use crate::limits::DELIVERIES_PER_TURN_MAX;
+use crate::meter::Budget;
 use crate::shard::Shard;
 use crate::testing;
 
@@ -71,8 +72,12 @@ impl Worker {
     pub(crate) fn turn(&self) {
         let Some(isolate) = self.isolate.as_ref().filter(|_| self.is_alive()) else { return };
         let outcome = isolate.enter().and_then(|mut entered| {
-            for _ in 0..DELIVERIES_PER_TURN_MAX {
+            for number in 0..DELIVERIES_PER_TURN_MAX {
                 let Some(delivery) = self.instance.next_delivery() else { return Ok(()) };
+                if number > 0 {
+                    // Who waited together does not share a limit.
+                    entered.next_turn()?;
+                }
                 self.deliver(&mut entered, delivery)?;
             }
             self.instance.reschedule();
@@ -85,7 +90,15 @@ impl Worker {
         let (kind, a, b) = delivery.numbers();
         let meters = &self.instance.meters;
         let Some(event) = meters.event(delivery) else { return entered.dispatch(kind, a, b) };
-        let (outcome, spent) = entered.dispatch_limited((kind, a, b), meters.enter(event));
+        let limit = match meters.enter(event) {
+            Budget::Exact(limit) => limit,
+            Budget::Coarse(began) => {
+                let outcome = entered.dispatch(kind, a, b);
+                meters.leave_coarse(event, began);
+                return outcome;
+            }
+        };
+        let (outcome, spent) = entered.dispatch_limited((kind, a, b), limit);
         let allowed = meters.leave(event, spent);
         outcome?;
         if let Err(error) = allowed {

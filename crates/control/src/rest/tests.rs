@@ -88,6 +88,14 @@ impl AppHost for FakeHost {
         std::future::ready(Ok(described)).boxed_local()
     }
 
+    fn limit(
+        &self,
+        _app: &str,
+        change: Option<serde_json::Map<String, Value>>,
+    ) -> LocalBoxFuture<'static, Result<Value, Error>> {
+        std::future::ready(Ok(change.unwrap_or_default().into())).boxed_local()
+    }
+
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         self.apps.borrow_mut().remove(app);
         std::future::ready(Ok(())).boxed_local()
@@ -119,6 +127,7 @@ impl Fixture {
             token: Some(Token::new("secret")),
             admin_hosts: vec!["Admin.example".into()],
             public_authority: "localhost:8787".into(),
+            limits: worker::limits::Limits::default().table(),
             now_ms: || 1_000,
         });
         Fixture { dir, host, admin }
