@@ -10,6 +10,7 @@ import { load } from "ext:beryl/web.js";
 const { ops } = core;
 const {
   ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, StringPrototypeCharCodeAt,
+  StringPrototypeLastIndexOf, StringPrototypeTrim,
   StringPrototypeSlice, StringPrototypeToWellFormed, Symbol, TypeError,
   TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
@@ -150,10 +151,12 @@ export class Body {
 
   /** @returns {Promise<Blob>} */
   async blob() {
-    const type = this.headers.get("content-type") ?? "";
+    // Of several types the last counts.
+    const types = this.headers.get("content-type") ?? "";
+    const type = StringPrototypeSlice(types, StringPrototypeLastIndexOf(types, ", ") + 1);
     const bytes = await bytesOf(this);
     const { Blob } = load("09_file.js");
-    return new Blob([bytes], { type });
+    return new Blob([bytes], { type: StringPrototypeTrim(type) });
   }
 
   /** @returns {Promise<FormData>} */
@@ -255,6 +258,7 @@ export class Body {
         this.#extract(form.content);
         return form.type;
       }
+      if (streams.isIterable(init)) return this.#adopt(streams.streamOfIterable(init));
     }
     this.#kind = TEXT;
     this.#content = `${init}`;

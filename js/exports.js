@@ -33,13 +33,15 @@ export function setExports(namespace) {
   exported = namespace;
   const classes = [];
   const entrypoints = [];
+  const others = [];
   const names = ObjectKeys(namespace);
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     if (isActorClass(namespace[name])) ArrayPrototypePush(classes, name);
     else if (isEntrypoint(namespace[name])) ArrayPrototypePush(entrypoints, name);
+    else if (typeof namespace[name] === "function") ArrayPrototypePush(others, name);
   }
-  ops.op_actor_exports(classes, entrypoints);
+  ops.op_actor_exports(classes, entrypoints, others);
 }
 
 /** @returns {object} The same object at every call. */

@@ -119,6 +119,7 @@ export function installGlobals() {
   define("clearTimeout", clearTimeout);
   define("console", createConsole());
   define("crypto", createCrypto());
+  defineLazy("ExtendableEvent", extendableEvent);
   define("fetch", fetch);
   define("navigator", navigator);
   define("performance", performance);
@@ -138,6 +139,15 @@ export function installGlobals() {
     configurable: true,
   });
   defineEventTarget(() => load("02_event.js"));
+}
+
+/** Only the platform makes such events. */
+function extendableEvent() {
+  return class ExtendableEvent extends load("02_event.js").Event {
+    constructor() {
+      throw new TypeError("Illegal constructor");
+    }
+  };
 }
 
 /** Sends and forgets; false where no event runs that could send. */

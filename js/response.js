@@ -214,7 +214,11 @@ export class Response extends Body {
       markMoved(this);
       return;
     }
-    if (this.#isError) throw new TypeError("Response.error() cannot be sent.");
+    if (this.#isError) {
+      throw new TypeError(
+        "Return value from serve handler must not be an error response (like Response.error())",
+      );
+    }
     const body = takeBody(this);
     ops.op_response_send(event, this.#status, this.#sentHeaders(body), body);
   }

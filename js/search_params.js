@@ -28,7 +28,8 @@ export class URLSearchParams {
 
   /** @param {string | [string, string][] | Record<string, string>} [init] */
   constructor(init = "") {
-    if (typeof init === "object" && init !== null) this.#fill(init);
+    const isObject = typeof init === "object" || typeof init === "function";
+    if (isObject && init !== null) this.#fill(init);
     else if (init !== "") this.#list = parsed(`${init}`);
   }
 

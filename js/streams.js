@@ -4,6 +4,7 @@
 // before a stream is really needed.
 
 import { core, primordials } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { holdEvent, releaseEvent } from "ext:beryl/context.js";
 import { hold, release } from "ext:beryl/eviction.js";
 import { currentActor, open, promiseOf } from "ext:beryl/pending.js";
@@ -11,12 +12,13 @@ import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ArrayBufferIsView, ArrayPrototypePush, DataViewPrototypeGetBuffer,
+  ArrayBufferIsView, ArrayPrototype, ArrayPrototypePush, DataViewPrototypeGetBuffer,
   DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset, Error, PromisePrototypeThen,
-  SafeWeakMap, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+  ObjectPrototype, SafeWeakMap, SymbolAsyncIterator, SymbolIterator, SymbolToPrimitive,
+  SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset,
   TypedArrayPrototypeGetSymbolToStringTag, TypedArrayPrototypeSet, Uint8Array,
-  WeakMapPrototypeGet, WeakMapPrototypeSet,
+  WeakMapPrototypeGet, WeakMapPrototypeHas, WeakMapPrototypeSet,
 } = primordials;
 
 /** Bytes one body may have when it is read as a whole. */
@@ -47,6 +49,24 @@ function classes() {
  */
 export function isStream(value) {
   return value[SymbolToStringTag] === "ReadableStream" && classes().isReadableStream(value);
+}
+
+/**
+ * Whether a value is a body by its items: what has a text of its own is that text.
+ * @param {object} value
+ */
+export function isIterable(value) {
+  const isOne = typeof value[SymbolAsyncIterator] === "function" ||
+    typeof value[SymbolIterator] === "function";
+  const { toString } = value;
+  const isPlain = toString === ObjectPrototype.toString || toString === ArrayPrototype.toString;
+  return isOne && isPlain && value[SymbolToPrimitive] === undefined &&
+    hasFlag("fetch_iterable_type_support");
+}
+
+/** @returns {ReadableStream} Of the items, which must be strings or bytes. */
+export function streamOfIterable(value) {
+  return classes().streamOfIterable(value);
 }
 
 /** @returns {boolean} Whether a reader holds the stream. */
@@ -99,7 +119,9 @@ export function tee(stream) {
  * @returns {Promise<Uint8Array>}
  */
 export async function collect(stream) {
-  const reader = classes().acquireReadableStreamDefaultReader(stream);
+  const { acquireReadableStreamDefaultReader, autoAllocate } = classes();
+  if (!WeakMapPrototypeHas(sources, stream)) autoAllocate(stream);
+  const reader = acquireReadableStreamDefaultReader(stream);
   const chunks = [];
   let length = 0;
   for (;;) {
@@ -134,7 +156,9 @@ async function feed(stream, writer) {
   const actor = currentActor();
   hold(actor);
   const event = holdEvent();
-  const reader = classes().acquireReadableStreamDefaultReader(stream);
+  const { acquireReadableStreamDefaultReader, autoAllocate } = classes();
+  if (!WeakMapPrototypeHas(sources, stream)) autoAllocate(stream);
+  const reader = acquireReadableStreamDefaultReader(stream);
   try {
     for (;;) {
       const { done, value } = await reader.read();

@@ -150,9 +150,10 @@ export class WebSocket {
   close(code = undefined, reason = undefined) {
     const giveUp = this.#giveUp;
     const number = checkedCode(code, reason);
+    const text = checkedReason(reason);
     if (giveUp !== null) return giveUp();
     if (this.#handle === null) return;
-    ops.op_websocket_close(this.#handle, number, checkedReason(reason));
+    ops.op_websocket_close(this.#handle, number, text);
   }
 
   /** @param {unknown} value Kept with the socket while its object hibernates. */

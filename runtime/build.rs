@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut scripts = node_scripts(Path::new("../third_party/node/scripts"))?;
     let others = snapshot.lazy_scripts.iter();
     scripts.extend(others.map(|(specifier, text)| ((*specifier).to_owned(), text.clone())));
+    fit(&mut scripts, &fs::read_to_string("../js/fits.tsv")?)?;
     // The engine searches the table by halves.
     scripts.sort_unstable();
     let mut table = String::from("&[\n");
@@ -26,6 +27,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folders = ["build.rs", "../js", "../third_party/node/scripts"].map(Path::new);
     for source in sources.chain(folders) {
         println!("cargo:rerun-if-changed={}", source.display());
+    }
+    Ok(())
+}
+
+/// Makes the replacements that `js/fits.tsv` lists.
+fn fit(scripts: &mut [(String, String)], fits: &str) -> Result<(), String> {
+    for line in fits.lines().filter(|line| !line.starts_with('#')) {
+        let mut parts = line.split('\t');
+        let (Some(script), Some(from), Some(to)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(format!("js/fits.tsv: three columns are needed: {line}"));
+        };
+        let specifier = format!("ext:deno_web/{script}");
+        let [from, to] = [from, to].map(|text| text.replace("\\n", "\n"));
+        let is_it = |it: &&mut (String, String)| it.0 == specifier && it.1.contains(&from);
+        let found = scripts.iter_mut().find(is_it);
+        let (_, text) = found.ok_or_else(|| format!("js/fits.tsv: not found: {line}"))?;
+        *text = text.replace(&from, &to);
     }
     Ok(())
 }

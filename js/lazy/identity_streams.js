@@ -6,7 +6,7 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ArrayBufferIsView, ArrayPrototypePush, ArrayPrototypeShift, BigInt, MathMin, Number,
+    ArrayBufferIsView, ArrayPrototypePush, ArrayPrototypeShift, BigInt, Error, MathMin, Number,
     NumberIsInteger, NumberIsNaN, NumberMAX_SAFE_INTEGER, ObjectDefineProperties, Promise,
     PromisePrototypeThen, PromiseReject, PromiseResolve, RangeError, Symbol, SymbolToStringTag,
     TypeError, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeSlice, Uint8Array,
@@ -48,7 +48,7 @@
         wanted.resolve(true);
       },
       cancel(reason) {
-        sink.error(reason);
+        sink.error(reasonOf(reason));
         wanted.resolve(false);
       },
     }, { __proto__: null, highWaterMark: 0 });
@@ -101,6 +101,12 @@
       },
     });
     return { readable, writable };
+  }
+
+  /** Why writes fail whose reader went away. */
+  function reasonOf(reason) {
+    if (core.isNativeError(reason)) return reason;
+    return new Error(reason === undefined ? "Stream was cancelled." : `${reason}`);
   }
 
   function deferred() {

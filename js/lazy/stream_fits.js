@@ -2,10 +2,11 @@
 // sources whose `start()` throws, which error their stream instead of its constructor.
 
 (() => {
-  const { primordials } = __bootstrap;
+  const { core, internals, primordials } = __bootstrap;
   const {
-    ObjectDefineProperty, ObjectGetOwnPropertySymbols, PromisePrototypeThen, Proxy, ReflectApply,
-    ReflectConstruct, SymbolPrototypeGetDescription,
+    ArrayBufferIsView, Number, ObjectDefineProperty, ObjectGetOwnPropertySymbols,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, Proxy, ReflectApply, ReflectConstruct,
+    SymbolAsyncIterator, SymbolIterator, SymbolPrototypeGetDescription, TypeError, Uint8Array,
   } = primordials;
 
   function method(prototype, name, value) {
@@ -33,6 +34,11 @@
      * @param {ArrayBufferView} view
      */
     readAtLeast(minElements, view) {
+      if (minElements > (view?.length ?? view?.byteLength)) {
+        return PromiseReject(
+          new TypeError("Minimum bytes to read may not exceed the size of the given buffer."),
+        );
+      }
       // The end may come before: what was read until then is no end yet.
       return PromisePrototypeThen(this.read(view, { min: minElements }), (result) => {
         const { done, value } = result;
@@ -84,8 +90,16 @@
       __proto__: null,
       construct: (target, args, newTarget) => {
         const { 0: source } = args;
-        if (typeof source === "object" && source !== null) args[0] = patient(source);
-        return ReflectConstruct(target, args, newTarget);
+        if (typeof source !== "object" || source === null) {
+          return ReflectConstruct(target, args, newTarget);
+        }
+        args[0] = patient(source);
+        const made = ReflectConstruct(target, args, newTarget);
+        const { expectedLength } = source;
+        if (expectedLength !== undefined) {
+          internals.runtime.setLength(made.readable ?? made, Number(expectedLength));
+        }
+        return made;
       },
     });
     ObjectDefineProperty(stream.prototype, "constructor", {
@@ -96,6 +110,70 @@
       configurable: true,
     });
     return fitted;
+  }
+
+  /** Bytes that a source is asked to fill where whoever reads brings no buffer. */
+  const CHUNK_BYTES = 16_384;
+
+  /** Lets the source of a byte stream fill a buffer of ours, if it has not chosen a size. */
+  function autoAllocate(stream) {
+    const controller = slot(stream, "[[controller]]");
+    if (controller === undefined) return;
+    const symbols = ObjectGetOwnPropertySymbols(controller);
+    for (let i = 0; i < symbols.length; i++) {
+      if (SymbolPrototypeGetDescription(symbols[i]) !== "[[autoAllocateChunkSize]]") continue;
+      controller[symbols[i]] ??= CHUNK_BYTES;
+    }
+  }
+
+  /** Whoever waits for more bytes than there are gets those there are, as the stream ends. */
+  function endReads(controller) {
+    PromisePrototypeThen(PromiseResolve(), () => {
+      try {
+        controller.byobRequest?.respond(0);
+      } catch {
+        // Its source answered in the meantime, wrongly.
+      }
+    });
+  }
+
+  /** A stream of bytes of what an iterable gives. */
+  function ofItems(ReadableStream, value) {
+    const iterator = value[SymbolAsyncIterator]?.() ?? value[SymbolIterator]();
+    return new ReadableStream({
+      type: "bytes",
+      async pull(controller) {
+        const { done, value: item } = await iterator.next();
+        if (done) {
+          controller.close();
+          controller.byobRequest?.respond(0);
+          return;
+        }
+        const chunk = await item;
+        const bytes = typeof chunk === "string" ? core.encode(chunk) : chunk;
+        if (!ArrayBufferIsView(bytes) && !core.isAnyArrayBuffer(bytes)) {
+          throw new TypeError("This ReadableStream did not return bytes.");
+        }
+        const view = ArrayBufferIsView(bytes) ? bytes : new Uint8Array(bytes);
+        // A copy: the stream takes the buffer for itself.
+        if (view.byteLength > 0) controller.enqueue(internals.runtime.viewBytes(view).slice());
+      },
+      async cancel(reason) {
+        await iterator.return?.(reason);
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  function wrap(prototype, name, before, after) {
+    const { [name]: original } = prototype;
+    method(prototype, name, {
+      [name](...args) {
+        before?.(this);
+        const result = ReflectApply(original, this, args);
+        after?.(this);
+        return result;
+      },
+    }[name]);
   }
 
   /** @param {Record<string, any>} classes What deno_web exports. */
@@ -110,8 +188,13 @@
       enumerable: true,
       configurable: true,
     });
+    wrap(classes.ReadableByteStreamController.prototype, "close", undefined, endReads);
+    wrap(classes.ReadableStream.prototype, "pipeTo", autoAllocate);
+    wrap(classes.ReadableStream.prototype, "pipeThrough", autoAllocate);
     return {
       ...classes,
+      autoAllocate,
+      streamOfIterable: (value) => ofItems(classes.ReadableStream, value),
       ReadableStream: withPatience(classes.ReadableStream),
       TransformStream: withPatience(classes.TransformStream),
       WritableStream: withPatience(classes.WritableStream),

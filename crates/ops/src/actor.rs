@@ -103,17 +103,22 @@ pub fn op_actor_id_check(#[string] key: &str, #[string] hex: &str) -> Result<Str
     Ok(ActorId::parse(key, hex)?.hex())
 }
 
-/// Tells the host what the main module exports: two lists, of classes for actors and of
-/// entrypoints.
+/// Tells the host what the main module exports: three lists, of classes for actors, of entrypoints
+/// and of other functions.
 #[op2(nofast)]
 pub fn op_actor_exports(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     classes: v8::Local<'_, v8::Array>,
     entrypoints: v8::Local<'_, v8::Array>,
+    others: v8::Local<'_, v8::Array>,
 ) {
     let instance = instance(state);
-    let lists = [(classes, ExportKind::ActorClass), (entrypoints, ExportKind::Entrypoint)];
+    let lists = [
+        (classes, ExportKind::ActorClass),
+        (entrypoints, ExportKind::Entrypoint),
+        (others, ExportKind::Function),
+    ];
     for (names, kind) in lists {
         for index in 0..names.length() {
             let Some(name) = names.get_index(scope, index) else { continue };

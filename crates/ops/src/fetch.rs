@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use http::Method;
+use http::header::CONTENT_LENGTH;
 use worker::abort::{self, Aborted, Aborter};
 use worker::instance::Instance;
 use worker::message::Request;
@@ -106,7 +107,9 @@ fn made(
     };
     let (method, url) = (part(0), part(1));
     let follows = line.get_index(scope, 2).is_some_and(|part| part.is_true());
-    let request = Request {
+    let body = body_of(scope, body).ok_or_else(|| JsError::type_error("Invalid request body."))?;
+    let length = body.length().filter(|length| *length > 0);
+    let mut request = Request {
         id: instance.request_id(current).unwrap_or_default(),
         method: Method::from_bytes(method.as_bytes())
             .map_err(|_| JsError::type_error(format!("Invalid HTTP method: {method}")))?,
@@ -117,8 +120,12 @@ fn made(
             }
             Err(_) => http::HeaderMap::new(),
         },
-        body: body_of(scope, body).ok_or_else(|| JsError::type_error("Invalid request body."))?,
+        body,
     };
+    if let Some(length) = length {
+        // Whoever takes it in this process sees it as if it came over a connection.
+        request.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
     Ok((request, if follows { Redirects::Follow } else { Redirects::Manual }))
 }
 

@@ -85,7 +85,7 @@ impl Actor {
     /// [`Error::AppNoHandler`] when the worker exports no such class.
     pub(crate) fn start(worker: Rc<Worker>, identity: Identity) -> Result<Rc<Actor>, Error> {
         let class = &identity.class;
-        if worker.instance.export(class) != Some(crate::instance::ExportKind::ActorClass) {
+        if !worker.instance.is_actor_class(class) {
             let text = format!("Worker has no such Durable Object class: {class}");
             return Err(Error::AppNoHandler(text.into()));
         }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::bindings::Classes;
 use crate::code::{Env, WorkerCode};
 use crate::error::Error;
 use crate::instance::{ExportKind, Instance};
@@ -160,6 +161,20 @@ impl Shard {
 }
 
 impl Instance {
+    /// True for an export that actors can be made of. Old classes extend nothing; only a
+    /// configuration can say that they are meant.
+    pub(crate) fn is_actor_class(&self, name: &str) -> bool {
+        let is_bound = || match self.code.env.bindings().map(|bindings| &bindings.classes) {
+            Some(Classes::Listed(keys)) => keys.contains_key(name),
+            _ => false,
+        };
+        match self.export(name) {
+            Some(ExportKind::ActorClass) => true,
+            Some(ExportKind::Function) => is_bound(),
+            Some(ExportKind::Entrypoint) | None => false,
+        }
+    }
+
     /// Checks that the worker at this place exports what the configuration binds.
     fn check_exports(&self, all: &Configured, place: usize) -> Result<(), Error> {
         let missing = |what: &str, name: &str| {
@@ -167,7 +182,7 @@ impl Instance {
             Err(Error::AppNoHandler(text.into()))
         };
         let is = |name: &str, kind| self.export(name) == Some(kind);
-        if let Some(class) = all.classes_of(place).find(|name| !is(name, ExportKind::ActorClass)) {
+        if let Some(class) = all.classes_of(place).find(|name| !self.is_actor_class(name)) {
             return missing("Durable Object class", class);
         }
         let mut entries = all.entrypoints_of(place);

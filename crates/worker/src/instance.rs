@@ -97,6 +97,8 @@ pub enum ExportKind {
     ActorClass,
     /// An object with handlers or a class that extends `WorkerEntrypoint`.
     Entrypoint,
+    /// Another function or class; an old class for actors extends nothing.
+    Function,
 }
 
 impl Instance {

@@ -344,7 +344,7 @@ impl Shard {
         if self.pool.has_room() {
             return true;
         }
-        if self.retired.len() == 0 {
+        if self.retired.is_empty() {
             self.loaded.evict_oldest();
         }
         self.retired.drop_all();

@@ -67,6 +67,9 @@ pub struct ModuleEntry {
     /// What it is.
     #[serde(rename = "type")]
     pub kind: Option<String>,
+    /// Names that a CommonJS module exports besides its default export.
+    #[serde(default, rename = "namedExports")]
+    pub named_exports: Vec<String>,
     /// Where and what its content is.
     #[serde(flatten)]
     pub content: Content,

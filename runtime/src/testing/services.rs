@@ -99,7 +99,18 @@ impl Reading<'_> {
         for module in &entry.modules {
             let Some(name) = &module.name else { continue };
             main.get_or_insert_with(|| name.clone());
-            modules.insert(name.clone(), self.module(name, module)?);
+            let content = self.module(name, module)?;
+            if module.named_exports.is_empty() {
+                modules.insert(name.clone(), content);
+            } else {
+                let inside = format!("{name}.cjs");
+                let names = module.named_exports.join(", ");
+                let shim = format!(
+                    "import c from {inside:?};\nexport default c;\nexport const {{ {names} }} = c;"
+                );
+                modules.insert(name.clone(), Module::Js(shim.into()));
+                modules.insert(inside, content);
+            }
         }
         stand_in::add(&mut modules);
         let bundle = check_bundle(main.ok_or("it has no modules")?, modules)?;
