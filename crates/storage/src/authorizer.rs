@@ -88,7 +88,8 @@ fn name_is_free(name: Option<&[u8]>) -> bool {
 }
 
 fn function_is_known(function: &[u8]) -> bool {
-    FUNCTIONS.binary_search_by(|known| known.as_bytes().cmp(function)).is_ok()
+    let is_listed = FUNCTIONS.binary_search_by(|known| known.as_bytes().cmp(function)).is_ok();
+    is_listed || is_one_of(function, KEYWORDS)
 }
 
 fn pragma_is_allowed(pragma: &[u8], argument: Option<&[u8]>) -> bool {
@@ -156,6 +157,9 @@ const PRAGMAS: &[(&str, Argument)] = &[
     ("quick_check", Argument::NameOrAbsent),
     ("optimize", Argument::NumberOrAbsent),
 ];
+
+/// Functions without parentheses, which are named as the statement writes them.
+const KEYWORDS: &[&str] = &["current_date", "current_time", "current_timestamp"];
 
 /// Sorted by byte, for binary search.
 #[rustfmt::skip]
