@@ -1,6 +1,7 @@
 //! Load from many connections: `wrk` with one thread, and what it printed.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::machine;
@@ -32,10 +33,18 @@ pub fn check_installed() -> Result<(), String> {
     if there() { Ok(()) } else { Err("wrk is missing; install the package wrk".to_owned()) }
 }
 
-/// Loads `address` for some seconds.
-pub fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Load, String> {
+/// Loads `address` for some seconds; `script` says what is sent, if it is no plain GET.
+pub fn run(
+    address: SocketAddr,
+    connections: u32,
+    seconds: u32,
+    script: Option<&Path>,
+) -> Result<Load, String> {
     let words = format!("wrk -t 1 -c {connections} -d {seconds}s --latency http://{address}/");
-    let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    let mut words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    if let Some(script) = script {
+        words.extend(["-s".to_owned(), script.display().to_string()]);
+    }
     let run = machine::pinned(machine::LOAD_CPU, &words).stdin(Stdio::null()).output();
     let output = run.map_err(|e| format!("cannot run wrk: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

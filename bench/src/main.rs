@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod report;
 mod server;
+mod stream;
 mod workload;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ const USAGE: &str = "usage: make bench ARGS=\"[--quick] [--only NAME]… [--roun
 
 NAME is a side (beryl, workerd, deno) or a workload:
   hello    constant answer, at 1, 8 and 64 connections
+  echo     a JSON body of 1 KB parsed and sent back, at 1 and 64 connections
+  proxy    a body of 1 GB that a worker fetches and hands on, with the memory it takes
   counter  AppRunner -> facet, a durable counter, at 1 and 64 connections
   sql      INSERT, SELECT by key and toArray() in a loop inside one request
   calls    supervisor -> facet RPC, awaited one by one

@@ -85,6 +85,8 @@ impl Side {
                 data.to_string(),
                 "--port".into(),
                 port.to_string(),
+                // The proxy fetches from this machine.
+                "--allow-private-network".into(),
             ],
             Side::Workerd => {
                 let mut words = vec!["serve".into(), "--experimental".into(), config];

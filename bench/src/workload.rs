@@ -1,11 +1,13 @@
 //! The workloads: what is started, what is asked, which numbers come out.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::load;
 use crate::report::{Goal, Metric, Sample, median, percentile};
-use crate::server::{App, Server, Side};
+use crate::server::{App, Server, Side, root};
+use crate::stream::{self, Source};
 
 const HELLO: App = App {
     worker: "test_apps/hello/worker.js",
@@ -21,6 +23,16 @@ const SQL: App = App {
     worker: "test_apps/sql-bench/worker.js",
     workerd_config: "test_apps/sql-bench/workerd.capnp",
     stateful: true,
+};
+const ECHO: App = App {
+    worker: "bench/workers/echo.js",
+    workerd_config: "bench/workers/echo.capnp",
+    stateful: false,
+};
+const PROXY: App = App {
+    worker: "bench/workers/proxy.js",
+    workerd_config: "bench/workers/proxy.capnp",
+    stateful: false,
 };
 const COLD: App = App {
     worker: "bench/workers/cold.js",
@@ -38,6 +50,7 @@ pub struct Plan {
     /// Alternating rounds of each workload.
     pub rounds: usize,
     seconds: u32,
+    proxied_bytes: u64,
     repeats: usize,
     cold_loads: usize,
     apps: &'static [usize],
@@ -48,12 +61,28 @@ impl Plan {
     /// For figures that are written down.
     pub fn full() -> Plan {
         let apps = &[200, 1000];
-        Plan { rounds: 3, seconds: 5, repeats: 5, cold_loads: 500, apps, starts: 10 }
+        Plan {
+            rounds: 3,
+            seconds: 5,
+            proxied_bytes: 1 << 30,
+            repeats: 5,
+            cold_loads: 500,
+            apps,
+            starts: 10,
+        }
     }
 
     /// To see that all works.
     pub fn quick() -> Plan {
-        Plan { rounds: 1, seconds: 2, repeats: 2, cold_loads: 50, apps: &[50], starts: 3 }
+        Plan {
+            rounds: 1,
+            seconds: 2,
+            proxied_bytes: 1 << 30,
+            repeats: 2,
+            cold_loads: 50,
+            apps: &[50],
+            starts: 3,
+        }
     }
 }
 
@@ -62,6 +91,10 @@ impl Plan {
 pub enum Workload {
     /// A constant answer.
     Hello,
+    /// A JSON body sent back.
+    Echo,
+    /// A large body handed on.
+    Proxy,
     /// A durable counter in a facet.
     Counter,
     /// SQL in a loop.
@@ -78,8 +111,10 @@ pub enum Workload {
 
 impl Workload {
     /// In the order they run.
-    pub const ALL: [Workload; 7] = [
+    pub const ALL: [Workload; 9] = [
         Workload::Hello,
+        Workload::Echo,
+        Workload::Proxy,
         Workload::Counter,
         Workload::Sql,
         Workload::Calls,
@@ -97,6 +132,8 @@ impl Workload {
     pub fn name(self) -> &'static str {
         match self {
             Workload::Hello => "hello",
+            Workload::Echo => "echo",
+            Workload::Proxy => "proxy",
             Workload::Counter => "counter",
             Workload::Sql => "sql",
             Workload::Calls => "calls",
@@ -108,7 +145,7 @@ impl Workload {
 
     /// True if `side` has what the workload uses.
     pub fn suits(self, side: Side) -> bool {
-        side != Side::Deno || self == Workload::Hello
+        side != Side::Deno || matches!(self, Workload::Hello | Workload::Echo)
     }
 
     /// How often each side takes its turn. Memory is steady and slow: once.
@@ -124,6 +161,8 @@ impl Workload {
     pub fn run(self, side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
         match self {
             Workload::Hello => hello(side, plan),
+            Workload::Echo => echo(side, plan),
+            Workload::Proxy => proxy(side, plan),
             Workload::Counter => counter(side, plan),
             Workload::Sql => sql(side, plan),
             Workload::Calls => calls(side, plan),
@@ -136,14 +175,37 @@ impl Workload {
 
 fn hello(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
     let server = Server::start(side, &HELLO)?;
-    loaded(&server, plan, &[(1, Goal::None), (8, Goal::None), (64, Goal::RatioAtLeast(8.0))])
+    let steps = [(1, Goal::None), (8, Goal::None), (64, Goal::RatioAtLeast(8.0))];
+    loaded(&server, plan, &steps, None)
+}
+
+fn echo(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &ECHO)?;
+    let script = root().join("bench/workers/echo.lua");
+    loaded(&server, plan, &[(1, Goal::None), (64, Goal::RatioAtLeast(4.0))], Some(&script))
+}
+
+fn proxy(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let source = Source::start(plan.proxied_bytes)?;
+    let server = Server::start(side, &PROXY)?;
+    let path = format!("/?from=http://{}/", source.address);
+    stream::download(server.address, &path, || 0)?; // Opens the connection and compiles.
+    let before = server.resident_bytes();
+    let got = stream::download(server.address, &path, || server.resident_bytes())?;
+    let rate = plan.proxied_bytes as f64 / got.took.as_secs_f64() / 1e6;
+    let grown = got.peak_bytes.saturating_sub(before) as f64 / 1e6;
+    Ok(vec![
+        Metric::rate("1 GB", "MB/s", Goal::RatioAtLeast(1.0)).sample(rate),
+        Metric::cost("RSS grows by", "MB", Goal::ValueAtMost(32.0)).sample(grown),
+    ])
 }
 
 fn counter(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
     let server = Server::start(side, &APP_RUNNER)?;
     let mut client = Client::connect(server.address)?;
     let before = counted(&client.get("/")?.body)?;
-    let samples = loaded(&server, plan, &[(1, Goal::None), (64, Goal::RatioAtLeast(6.0))])?;
+    let steps = [(1, Goal::None), (64, Goal::RatioAtLeast(6.0))];
+    let samples = loaded(&server, plan, &steps, None)?;
     let after = counted(&client.get("/")?.body)?;
     let answers: f64 = samples.iter().filter(|s| s.metric.unit == "answers").map(|s| s.value).sum();
     if after - before <= answers {
@@ -159,11 +221,16 @@ fn counted(body: &str) -> Result<f64, String> {
 }
 
 /// Rates and latencies at several numbers of connections, after a warm-up of one second each.
-fn loaded(server: &Server, plan: &Plan, steps: &[(u32, Goal)]) -> Result<Vec<Sample>, String> {
+fn loaded(
+    server: &Server,
+    plan: &Plan,
+    steps: &[(u32, Goal)],
+    script: Option<&Path>,
+) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for (connections, goal) in steps {
-        let warm_up = load::run(server.address, *connections, 1)?;
-        let load = load::run(server.address, *connections, plan.seconds)?;
+        let warm_up = load::run(server.address, *connections, 1, script)?;
+        let load = load::run(server.address, *connections, plan.seconds, script)?;
         let at = |name: &str| format!("{name} at {connections}");
         samples.push(Metric::rate(&at("rps"), "/s", *goal).sample(load.rate));
         samples.push(Metric::cost(&at("p50"), "ms", Goal::None).sample(load.p50_ms));
