@@ -8,14 +8,14 @@ import { createConsole } from "ext:beryl/console.js";
 import { createCrypto, Crypto, loadSubtle } from "ext:beryl/crypto.js";
 import { define, defineGetter, defineLazy } from "ext:beryl/define.js";
 import { registerErrors, unsupported } from "ext:beryl/errors.js";
-import { holdUntil } from "ext:beryl/eviction.js";
 import { fetch } from "ext:beryl/fetch.js";
 import { loadForms } from "ext:beryl/form_data.js";
 import { defineEventTarget, reportError, reportThrown } from "ext:beryl/global_events.js";
 import { Headers } from "ext:beryl/headers.js";
 import { WebSocketRequestResponsePair } from "ext:beryl/hibernation.js";
 import { boundBuffers } from "ext:beryl/memory.js";
-import { currentActor, currentEvent } from "ext:beryl/pending.js";
+import { Navigator, navigator } from "ext:beryl/navigator.js";
+import { Performance, performance } from "ext:beryl/performance.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
@@ -33,7 +33,6 @@ import { load } from "ext:beryl/web.js";
 import { becomeEventTarget, WebSocket, WebSocketPair } from "ext:beryl/websocket.js";
 
 const {
-  DateNow,
   ObjectDefineProperty,
   SymbolToStringTag,
   TypeError,
@@ -73,13 +72,19 @@ const LAZY = {
   "09_file.js": ["Blob", "File"],
   "13_message_port.js": ["MessageChannel", "MessagePort"],
   "14_compression.js": ["CompressionStream", "DecompressionStream"],
+  "15_performance.js": [
+    "PerformanceEntry",
+    "PerformanceMark",
+    "PerformanceMeasure",
+    "PerformanceObserver",
+    "PerformanceObserverEntryList",
+  ],
 };
 
 /** Classes of the platform that Beryl has not got yet. */
 const MISSING = [
   "Cache",
   "CacheStorage",
-  "CryptoKey",
   "HTMLRewriter",
 ];
 
@@ -108,9 +113,12 @@ export function installGlobals() {
   define("Body", Body);
   define("Crypto", Crypto);
   define("Headers", Headers);
+  define("Navigator", Navigator);
+  define("Performance", Performance);
   define("Request", Request);
   define("Response", Response);
   defineLazy("EventSource", () => core.loadExtScript("ext:beryl/event_source.js").EventSource);
+  defineLazy("CryptoKey", () => loadSubtle().CryptoKey);
   defineLazy("FixedLengthStream", () => loadIdentityStreams().FixedLengthStream);
   defineLazy("FormData", () => loadForms().FormData);
   defineLazy("IdentityTransformStream", () => loadIdentityStreams().IdentityTransformStream);
@@ -122,6 +130,7 @@ export function installGlobals() {
   defineLazy("ExtendableEvent", extendableEvent);
   define("fetch", fetch);
   define("navigator", navigator);
+  define("origin", "null");
   define("performance", performance);
   define("queueMicrotask", checkedMicrotask(globalThis.queueMicrotask));
   define("reportError", reportError);
@@ -150,13 +159,6 @@ function extendableEvent() {
   };
 }
 
-/** Sends and forgets; false where no event runs that could send. */
-function sendBeacon(url, body) {
-  if (currentEvent() === 0) return false;
-  holdUntil(fetch(url, { method: "POST", body }), currentActor(), () => {});
-  return true;
-}
-
 /** @param {Function} queue deno_core's. */
 function checkedMicrotask(queue) {
   return function queueMicrotask(callback) {
@@ -170,35 +172,6 @@ function checkedMicrotask(queue) {
   };
 }
 
-const navigator = {
-  hardwareConcurrency: 1,
-  language: "en",
-  languages: ["en"],
-  /** @param {string} url @param {BodyInit} [body] @returns {boolean} */
-  sendBeacon(url, body = undefined) {
-    return sendBeacon(url, body);
-  },
-  platform: "",
-  userAgent: "Cloudflare-Workers",
-  get [SymbolToStringTag]() {
-    return "Navigator";
-  },
-};
-
-const performance = {
-  /** The origin is the epoch, as on the platform, so that both clocks agree. */
-  timeOrigin: 0,
-  /** @returns {number} Milliseconds. */
-  now() {
-    return DateNow();
-  },
-  toJSON() {
-    return { timeOrigin: 0 };
-  },
-  get [SymbolToStringTag]() {
-    return "Performance";
-  },
-};
 
 function loadIdentityStreams() {
   load("06_streams.js");

@@ -11,7 +11,9 @@ import { reportRejection } from "ext:beryl/global_events.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { boundMappings } from "ext:beryl/memory.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
+import { open, promiseOf } from "ext:beryl/pending.js";
 import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
+import { neverClone } from "ext:beryl/structured_clone.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
@@ -50,6 +52,9 @@ internals.runtime = {
   fetch,
   hasFlag,
   hasherOf,
+  neverClone,
+  open,
+  promiseOf,
   setLength,
   unsupported,
   viewBytes,

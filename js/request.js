@@ -124,7 +124,9 @@ export class Request extends Body {
     return this.#signal;
   }
 
+  /** What the platform knows of the client: nothing here, but code looks for it. */
   get cf() {
+    if (this.#cf === undefined && this.#event >= 0) this.#cf = {};
     return this.#cf;
   }
 
@@ -168,7 +170,7 @@ export class Request extends Body {
     this.#headers = new Headers(source.headers);
     this.#redirect = source.#redirect;
     this.#signal = source.#signal;
-    this.#cf = source.#cf;
+    this.#cf = source.cf;
   }
 
   #applyInit(init, source) {

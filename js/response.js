@@ -6,17 +6,16 @@ import {
 } from "ext:beryl/body.js";
 import { headerList, Headers, headersOfList, immutableHeaders } from "ext:beryl/headers.js";
 import { keepHead } from "ext:beryl/request.js";
-import { checkSocketInit, nullBody } from "ext:beryl/socket_arguments.js";
+import { checkedReason, checkedStatus, isManual } from "ext:beryl/response_init.js";
+import { checkSocketInit } from "ext:beryl/socket_arguments.js";
 import { parseUrl } from "ext:beryl/url.js";
 import { handleOf, makeSocket } from "ext:beryl/websocket.js";
 
 const { ops } = core;
 const {
-  ArrayPrototypeSlice, JSONStringify, MathTrunc, Number, RangeError, RegExpPrototypeExec,
-  SafeRegExp, SymbolFor, SymbolToStringTag, TypeError,
+  ArrayPrototypeSlice, JSONStringify, Number, RangeError, SymbolFor, SymbolToStringTag, TypeError,
 } = primordials;
 
-const REASON = new SafeRegExp(/^[\t \x21-\x7e\x80-\xff]*$/);
 const NO_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
 
 /**
@@ -46,6 +45,8 @@ export class Response extends Body {
   /** @type {string | null} Where a redirect led. */
   #place = null;
   #isError = false;
+  /** Whether the body is sent as it is, whatever its headers say of its encoding. */
+  #isEncoded = false;
   #cf = undefined;
   /** @type {WebSocket | null | undefined} Undefined until a native response was asked. */
   #webSocket = null;
@@ -188,6 +189,7 @@ export class Response extends Body {
     copy.#asked = this.#asked;
     copy.#place = this.#place;
     copy.#isError = this.#isError;
+    copy.#isEncoded = this.#isEncoded;
     copy.#cf = this.#cf;
     copyBody(this, copy);
     return copy;
@@ -220,7 +222,7 @@ export class Response extends Body {
       );
     }
     const body = takeBody(this);
-    ops.op_response_send(event, this.#status, this.#sentHeaders(body), body);
+    ops.op_response_send(event, this.#status, this.#sentHeaders(body), body, this.#isEncoded);
   }
 
   /** @returns {string[] | null} null where the body's type is the one Rust adds by itself. */
@@ -259,7 +261,7 @@ export class Response extends Body {
           "'InitializerDict or Response'.",
       );
     }
-    const { status, statusText, headers, webSocket, cf } = init;
+    const { status, statusText, headers, webSocket, cf, encodeBody } = init;
     if (webSocket !== undefined && webSocket !== null) {
       checkSocketInit(handleOf(webSocket), status, body);
       this.#status = 101;
@@ -270,27 +272,7 @@ export class Response extends Body {
     if (statusText !== undefined) this.#statusText = checkedReason(statusText);
     if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
     if (cf !== undefined) this.#cf = cf;
+    if (encodeBody !== undefined) this.#isEncoded = isManual(encodeBody);
+    else if (#isEncoded in init) this.#isEncoded = init.#isEncoded;
   }
-}
-
-/** @returns {number} */
-function checkedStatus(value, body) {
-  const status = MathTrunc(Number(value));
-  if (!(status >= 200 && status <= 599)) {
-    throw new RangeError(
-      "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
-    );
-  }
-  const isNull = body === null || body === undefined;
-  if (!isNull && (status === 204 || status === 205 || status === 304)) {
-    throw nullBody();
-  }
-  return status;
-}
-
-/** @returns {string} */
-function checkedReason(value) {
-  const text = `${value}`;
-  if (RegExpPrototypeExec(REASON, text) === null) throw new TypeError("Invalid statusText");
-  return text;
 }

@@ -9,7 +9,9 @@ import { URL } from "ext:beryl/url.js";
 import { load } from "ext:beryl/web.js";
 import { WebSocket } from "ext:beryl/websocket.js";
 
-const { ArrayBufferPrototypeTransfer, SafeArrayIterator, TypeError } = primordials;
+const {
+  ArrayBufferPrototypeTransfer, ArrayPrototypePush, SafeArrayIterator, TypeError,
+} = primordials;
 
 /**
  * @template T
@@ -29,15 +31,20 @@ export function structuredClone(value, options = undefined) {
   return clone;
 }
 
-let areMarked = false;
+/** Classes that have no structured clone, null once the cloning function knows them. */
+let uncloneable = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
 
 /** Loads the cloning function and tells it which of our classes have no clone. */
 function cloner() {
   const script = load("13_message_port.js");
-  if (!areMarked) {
-    areMarked = true;
-    const classes = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
-    for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
-  }
+  const classes = uncloneable ?? [];
+  uncloneable = null;
+  for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
   return script;
+}
+
+/** @param {Function} classOf A class loaded later whose objects have no structured clone. */
+export function neverClone(classOf) {
+  if (uncloneable === null) load("13_message_port.js").markNotSerializable(classOf.prototype);
+  else ArrayPrototypePush(uncloneable, classOf);
 }

@@ -16,6 +16,9 @@ const USES_SIGNALS = {
   "14_compression.js": true,
 };
 
+/** The same of events only. */
+const USES_EVENTS = { __proto__: null, "02_event.js": true, "15_performance.js": true };
+
 let areEventsFitted = false;
 let areSignalsFitted = false;
 
@@ -26,7 +29,7 @@ let areSignalsFitted = false;
 export function load(script) {
   const exports = core.loadExtScript(`ext:deno_web/${script}`);
   const usesSignals = USES_SIGNALS[script] === true;
-  if (usesSignals || script === "02_event.js") fitEvents();
+  if (usesSignals || USES_EVENTS[script] === true) fitEvents();
   if (usesSignals) fitSignals();
   return script === "06_streams.js" ? fitStreams(exports) : exports;
 }

@@ -143,6 +143,7 @@ impl From<BodyError> for Refusal {
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
             }
             BodyError::Disconnected(_)
+            | BodyError::Encoding(_)
             | BodyError::Failed(_)
             | BodyError::Aborted
             | BodyError::ReaderGone => {

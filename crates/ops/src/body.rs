@@ -14,6 +14,7 @@ use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use futures_util::stream::Stream;
 use worker::body::{Body, BodyError, BodyWriter};
+use worker::encoding::Encoding;
 use worker::error::{Error, Thrown};
 use worker::instance::{Instance, Payload};
 
@@ -30,6 +31,8 @@ pub struct BodyWriterHandle {
 /// What is left of a body, and who waits for its next chunk.
 struct Source {
     body: Body,
+    /// How the body is encoded, as long as nobody has looked at it.
+    encoding: Option<Encoding>,
     reader: Option<Waker>,
 }
 
@@ -40,6 +43,10 @@ pub enum BodyOpError {
     #[class(generic)]
     #[error("{0}")]
     Body(BodyError),
+    /// The body is not in the encoding that its headers name.
+    #[class(type)]
+    #[error("{0}")]
+    Encoding(BodyError),
     /// Whoever asked for the body gave it up.
     #[class("DOMExceptionAbortError")]
     #[error("{0}")]
@@ -72,6 +79,7 @@ impl From<BodyError> for BodyOpError {
     fn from(error: BodyError) -> BodyOpError {
         match error {
             BodyError::Aborted => BodyOpError::Aborted(error),
+            BodyError::Encoding(_) => BodyOpError::Encoding(error),
             error => BodyOpError::Body(error),
         }
     }
@@ -81,13 +89,36 @@ impl BodyHandle {
     /// Makes a handle on a body that was not read yet.
     #[must_use]
     pub fn new(body: Body) -> BodyHandle {
-        BodyHandle { source: Rc::new(RefCell::new(Source { body, reader: None })) }
+        BodyHandle::encoded(body, None)
+    }
+
+    /// The same of a body that is decoded when it is read.
+    #[must_use]
+    pub fn encoded(body: Body, encoding: Option<Encoding>) -> BodyHandle {
+        BodyHandle { source: Rc::new(RefCell::new(Source { body, encoding, reader: None })) }
     }
 
     /// Takes what is left of the body out; the handle is empty from then on.
     #[must_use]
     pub fn take(&self) -> Body {
-        self.source.borrow_mut().take()
+        self.take_as(None).0
+    }
+
+    /// As [`take`](Self::take), in an encoding, and whether that changed its bytes: a body that
+    /// has the encoding is not touched.
+    #[must_use]
+    pub fn take_as(&self, encoding: Option<Encoding>) -> (Body, bool) {
+        let mut source = self.source.borrow_mut();
+        if source.encoding == encoding {
+            return (source.take(), false);
+        }
+        source.decode();
+        let body = source.take();
+        let body = match encoding {
+            Some(encoding) => encoding.encode(body),
+            None => body,
+        };
+        (body, true)
     }
 }
 
@@ -99,8 +130,16 @@ impl Source {
         std::mem::take(&mut self.body)
     }
 
+    /// From now on it is the text of the body.
+    fn decode(&mut self) {
+        if let Some(encoding) = self.encoding.take() {
+            self.body = encoding.decode(std::mem::take(&mut self.body));
+        }
+    }
+
     /// The next chunk that is not empty, or `None` at the end.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        self.decode();
         loop {
             let chunk = match &mut self.body {
                 Body::Empty => return Poll::Ready(Ok(None)),
@@ -204,12 +243,13 @@ pub fn op_body_share<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] handle: &BodyHandle,
 ) -> v8::Local<'s, v8::Value> {
-    let copy = match &handle.source.borrow().body {
+    let source = handle.source.borrow();
+    let copy = match &source.body {
         Body::Empty => Body::Empty,
         Body::Full(bytes) => Body::Full(bytes.clone()),
         Body::Stream(_) => return v8::null(scope).into(),
     };
-    cppgc::make_cppgc_object(scope, BodyHandle::new(copy)).into()
+    cppgc::make_cppgc_object(scope, BodyHandle::encoded(copy, source.encoding)).into()
 }
 
 /// Opens a body that JavaScript writes: `[writer, handle]`. `length` in bytes is -1 if nobody
@@ -317,7 +357,11 @@ fn collect(state: &OpState, handle: &BodyHandle, slot: u32) -> Result<Option<Byt
 }
 
 fn thrown(error: &BodyError) -> Error {
-    let name = if matches!(error, BodyError::Aborted) { "AbortError" } else { "Error" };
+    let name = match error {
+        BodyError::Aborted => "AbortError",
+        BodyError::Encoding(_) => "TypeError",
+        _ => "Error",
+    };
     Error::AppThrew(Thrown::new(name, error.to_string()).into())
 }
 

@@ -26,7 +26,7 @@ pub fn op_request_line<'s>(
     state: &mut OpState,
     event: u32,
 ) -> Result<v8::Local<'s, v8::Array>, RequestOpError> {
-    let [method, url] = with_request(state, event, |request| {
+    let [method, url] = with_head(state, event, |request| {
         [v8_text(scope, request.method.as_str()), v8_text(scope, &request.url)]
     })?;
     Ok(v8::Array::new_with_elements(scope, &[method, url]))
@@ -39,7 +39,7 @@ pub fn op_request_headers<'s>(
     state: &mut OpState,
     event: u32,
 ) -> Result<v8::Local<'s, v8::Array>, RequestOpError> {
-    with_request(state, event, |request| {
+    with_head(state, event, |request| {
         let mut fields = Vec::with_capacity(request.headers.len() * 2);
         push_headers(scope, &request.headers, &mut fields);
         v8::Array::new_with_elements(scope, &fields)
@@ -53,7 +53,11 @@ pub fn op_request_body<'s>(
     state: &mut OpState,
     event: u32,
 ) -> Result<v8::Local<'s, v8::Value>, RequestOpError> {
-    let body = with_request(state, event, |request| std::mem::take(&mut request.body))?;
+    let body = match with_request(state, event, |request| std::mem::take(&mut request.body)) {
+        // A request without a body can be read at any time.
+        Err(_) if with_head(state, event, |head| matches!(head.body, Body::Empty))? => Body::Empty,
+        body => body?,
+    };
     Ok(match body {
         Body::Empty => v8::null(scope).into(),
         body => cppgc::make_cppgc_object(scope, BodyHandle::new(body)).into(),
@@ -64,6 +68,14 @@ pub fn op_request_body<'s>(
 #[op2(fast)]
 pub fn op_request_has_body(state: &mut OpState, event: u32) -> Result<bool, RequestOpError> {
     with_request(state, event, |request| !matches!(request.body, Body::Empty))
+}
+
+fn with_head<R>(
+    state: &OpState,
+    event: u32,
+    look: impl FnOnce(&Request) -> R,
+) -> Result<R, RequestOpError> {
+    state.borrow::<Rc<Instance>>().with_head(event, look).ok_or(RequestOpError::Over)
 }
 
 fn with_request<R>(

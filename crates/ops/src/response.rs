@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use worker::body::Body;
+use worker::encoding::Encoding;
 use worker::instance::Instance;
 use worker::link::SocketEnd;
 use worker::message::Response;
@@ -65,8 +66,10 @@ impl ResponseHandle {
 }
 
 /// Answers a fetch event. `headers` is null or `[name, value, …]`; `body` is null, a string, a
-/// `Uint8Array` or a body handle. A string without headers is sent as `text/plain`.
+/// `Uint8Array` or a body handle. A string without headers is sent as `text/plain`. A body under
+/// `content-encoding` is encoded, unless it is said to be so already.
 #[op2(fast)]
+#[allow(clippy::too_many_arguments, reason = "one flat call per event")]
 pub fn op_response_send(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
@@ -74,19 +77,25 @@ pub fn op_response_send(
     status: u32,
     headers: v8::Local<'_, v8::Value>,
     body: v8::Local<'_, v8::Value>,
+    is_encoded: bool,
 ) -> Result<(), ResponseOpError> {
     let status = u16::try_from(status)
         .ok()
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or(ResponseOpError::Status(status))?;
-    let headers = match v8::Local::<v8::Array>::try_from(headers) {
+    let mut headers = match v8::Local::<v8::Array>::try_from(headers) {
         Ok(fields) => header_map(scope, fields)?,
         Err(_) if body.is_string() => {
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(TEXT_TYPE))])
         }
         Err(_) => HeaderMap::new(),
     };
-    let body = body_of(scope, body).ok_or(ResponseOpError::Body)?;
+    let encoding = if is_encoded { None } else { Encoding::of(&headers) };
+    let (body, is_recoded) = encoded_body_of(scope, body, encoding).ok_or(ResponseOpError::Body)?;
+    if is_recoded {
+        // It is the length of other bytes.
+        headers.remove(CONTENT_LENGTH);
+    }
     let response = Response { status, headers, body, url: None, socket: None };
     state.borrow::<Rc<Instance>>().answer(event, Ok(response));
     Ok(())
@@ -132,9 +141,10 @@ pub fn op_response_body<'s>(
 ) -> Result<v8::Local<'s, v8::Value>, ResponseOpError> {
     let mut response = handle.response.borrow_mut();
     let response = response.as_mut().ok_or(ResponseOpError::Used)?;
+    let encoding = Encoding::of(&response.headers);
     Ok(match std::mem::take(&mut response.body) {
         Body::Empty => v8::null(scope).into(),
-        body => cppgc::make_cppgc_object(scope, BodyHandle::new(body)).into(),
+        body => cppgc::make_cppgc_object(scope, BodyHandle::encoded(body, encoding)).into(),
     })
 }
 
@@ -164,6 +174,27 @@ pub fn header_map(
 /// Reads a body as JavaScript hands it over: null, a string, a `Uint8Array` (copied) or a body
 /// handle (emptied). `None` for anything else.
 pub fn body_of(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Body> {
+    Some(encoded_body_of(scope, value, None)?.0)
+}
+
+/// As [`body_of`], in an encoding, and whether that changed the bytes.
+fn encoded_body_of(
+    scope: &mut v8::PinScope<'_, '_>,
+    value: v8::Local<'_, v8::Value>,
+    encoding: Option<Encoding>,
+) -> Option<(Body, bool)> {
+    if let Some(handle) = cppgc::try_unwrap_cppgc_object::<BodyHandle>(scope, value) {
+        return Some(handle.take_as(encoding));
+    }
+    let body = own_body_of(scope, value)?;
+    Some(match encoding {
+        Some(encoding) => (encoding.encode(body), true),
+        None => (body, false),
+    })
+}
+
+/// A body that is not Rust's yet.
+fn own_body_of(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Body> {
     if value.is_null_or_undefined() {
         return Some(Body::Empty);
     }
@@ -176,8 +207,7 @@ pub fn body_of(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>
         bytes.truncate(copied);
         return Some(Body::Full(Bytes::from(bytes)));
     }
-    let handle = cppgc::try_unwrap_cppgc_object::<BodyHandle>(scope, value)?;
-    Some(handle.take())
+    None
 }
 
 fn field(

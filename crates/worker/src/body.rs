@@ -50,6 +50,9 @@ pub enum BodyError {
         /// The limit that was passed.
         limit_bytes: u64,
     },
+    /// The body is not in the encoding that its headers name.
+    #[error("{0}")]
+    Encoding(&'static str),
     /// The stream that produces the body threw.
     #[error("{0}")]
     Failed(String),

@@ -1,10 +1,14 @@
 //! The events that run in one isolate, by numbers that are not soon used again, so that a late
 //! use of one that is over never reaches another.
 
+use std::collections::VecDeque;
+
+use bytes::Bytes;
 use slab::Slab;
 
+use crate::body::Body;
 use crate::event::{Event, EventKind};
-use crate::message::RequestId;
+use crate::message::{Request, RequestId};
 
 /// Running events by number.
 #[derive(Default)]
@@ -14,6 +18,9 @@ pub(crate) struct EventTable {
     /// Requests of events that ended last, for what they still log.
     ended: [(u32, RequestId); ENDED_KEPT],
     next_ended: usize,
+    /// The last requests that were answered, without their bodies: code that goes on after its
+    /// answer may look at them for the first time.
+    heads: VecDeque<(u32, Request)>,
 }
 
 impl EventTable {
@@ -61,6 +68,30 @@ impl EventTable {
         let events: Vec<Event> = keys.into_iter().map(|key| self.entries.remove(key).1).collect();
         events.iter().for_each(ended);
         events
+    }
+
+    /// Keeps what can still be looked at of a request that was answered; of a body that was not
+    /// taken only that there was one.
+    pub fn keep_head(&mut self, number: u32, mut request: Request) {
+        if !matches!(request.body, Body::Empty) {
+            request.body = Body::Full(Bytes::new());
+        }
+        if self.heads.len() == ENDED_KEPT {
+            self.heads.pop_front();
+        }
+        self.heads.push_back((number, request));
+    }
+
+    /// Line and headers of an event's request, also for a while after it was answered.
+    pub fn head(&self, number: u32) -> Option<&Request> {
+        match self.find(number).map(|event| &event.kind) {
+            Some(EventKind::Fetch(request, _)) => request.as_ref(),
+            Some(_) => None,
+            None => {
+                let mut newest = self.heads.iter().rev();
+                newest.find(|(kept, _)| *kept == number).map(|(_, request)| request)
+            }
+        }
     }
 
     /// The request an event was made by, also for a while after it ended.

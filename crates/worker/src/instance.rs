@@ -269,6 +269,12 @@ impl Instance {
         }
     }
 
+    /// Looks at line and headers of the request of a `fetch` event, also for a while after it was
+    /// answered.
+    pub fn with_head<R>(&self, event: u32, f: impl FnOnce(&Request) -> R) -> Option<R> {
+        self.events.borrow().head(event).map(f)
+    }
+
     /// The request of a `fetch` event, to hand it on: the body moves, everything else can still
     /// be looked at.
     #[must_use]
@@ -326,9 +332,13 @@ impl Instance {
             return;
         }
         self.meters.answered(event, answer.as_ref().err(), answer.as_ref().ok());
+        let number = event;
         let event = self.events.borrow_mut().remove(event);
         let Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) = event else { return };
         let answer = answer.and_then(|response| response.fit_for(request.as_ref()));
+        if let Some(request) = request {
+            self.events.borrow_mut().keep_head(number, request);
+        }
         leave(actor, Outgoing::Response(way, answer));
     }
 
@@ -346,12 +356,16 @@ impl Instance {
     /// Settles whatever kind of event this is with an error.
     pub fn fail(&self, event: u32, error: Error) {
         self.meters.answered(event, Some(&error), None);
+        let number = event;
         let event = self.events.borrow_mut().remove(event);
         match event {
             Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) => {
                 actor.break_with(&error);
             }
-            Some(Event { actor, kind: EventKind::Fetch(_, way), .. }) => {
+            Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) => {
+                if let Some(request) = request {
+                    self.events.borrow_mut().keep_head(number, request);
+                }
                 leave(actor, Outgoing::Response(way, Err(error)));
             }
             Some(Event { actor, kind: EventKind::Call(_, way), .. }) => {

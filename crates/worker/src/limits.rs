@@ -36,6 +36,10 @@ pub const FACET_DEPTH_MAX: usize = 4;
 /// Facet ids one root can ever hand out (FA-7).
 pub const FACET_IDS_MAX: usize = 65_535;
 
+/// Long computations of `crypto.subtle` at a time, in the whole process: one per core of a small
+/// machine, since they only take the cores from the shards.
+pub const OFFLOADED_MAX: usize = 2;
+
 /// Limits an operator can set.
 #[derive(Debug, Clone)]
 pub struct Limits {
