@@ -172,7 +172,6 @@ function checkedMicrotask(queue) {
   };
 }
 
-
 function loadIdentityStreams() {
   load("06_streams.js");
   return core.loadExtScript("ext:beryl/identity_streams.js");

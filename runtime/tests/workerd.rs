@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the whole file is a test")]
 
+#[path = "workerd/compat.rs"]
+mod compat;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -1,37 +1,44 @@
-//! Installs the npm packages of `bench/package-lock.json` into `bench/node_modules`.
+//! Installs the npm packages of the lock files in `bench/` and `test_apps/`.
 //!
-//! They are other people's runtimes: workerd, which a test and the bench compare Beryl with, and
-//! Deno, the bench's third column. Nothing of Beryl itself needs them, so a machine without npm
-//! gets a warning; under `CI` it is an error.
+//! In `bench/` they are other people's runtimes: workerd, which a test and the bench compare Beryl
+//! with, and Deno, the bench's third column; in `test_apps/` what apps are bundled of. Nothing of
+//! Beryl itself needs them, so a machine without npm gets a warning; under `CI` it is an error.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Installs what the lock file names, unless that is what is installed already.
+/// Folders with a lock file, and the package each needs most. It is optional to npm, which leaves
+/// out those for other machines, and is silent about one it cannot get.
+const FOLDERS: [(&str, &str); 2] = [("bench", "@cloudflare"), ("test_apps", "@esbuild")];
+
+/// Installs what the lock files name, unless that is what is installed already.
 pub fn install(root: &Path) -> Result<(), String> {
-    let folder = root.join("bench");
-    if is_current(&folder) {
-        println!("node packages: up to date");
+    FOLDERS.iter().try_for_each(|(name, needed)| install_in(&root.join(name), name, needed))
+}
+
+fn install_in(folder: &Path, name: &str, needed: &str) -> Result<(), String> {
+    if is_current(folder) {
+        println!("node packages of {name}: up to date");
         return Ok(());
     }
     let run = Command::new("npm")
         .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
-        .current_dir(&folder)
+        .current_dir(folder)
         .status();
     let outcome = match run {
-        Ok(status) if status.success() => stamp(&folder),
-        Ok(status) => Err(format!("`npm ci` in bench/ failed: {status}")),
+        Ok(status) if status.success() => stamp(folder, needed),
+        Ok(status) => Err(format!("`npm ci` in {name}/ failed: {status}")),
         Err(error) => Err(format!("cannot run npm: {error}; install Node.js 20 or later")),
     };
     match outcome {
         Err(reason) if std::env::var_os("CI").is_none() => {
-            eprintln!("node packages: {reason}; comparing with workerd will not work");
+            eprintln!("node packages of {name}: {reason}; tests that need them will fail");
             Ok(())
         }
         Err(reason) => Err(reason),
         Ok(()) => {
-            println!("node packages: installed in bench/node_modules");
+            println!("node packages: installed in {name}/node_modules");
             Ok(())
         }
     }
@@ -44,11 +51,10 @@ fn is_current(folder: &Path) -> bool {
     matches!((lock, stamp), (Ok(lock), Ok(stamp)) if lock == stamp)
 }
 
-/// Keeps a copy of the lock file beside the packages it named. The packages are optional to npm,
-/// which leaves out those for other machines, and is silent about one it cannot get.
-fn stamp(folder: &Path) -> Result<(), String> {
-    if !folder.join("node_modules/@cloudflare").is_dir() {
-        return Err("npm installed no workerd: none for this machine, or no network".to_owned());
+/// Keeps a copy of the lock file beside the packages it named.
+fn stamp(folder: &Path, needed: &str) -> Result<(), String> {
+    if !folder.join("node_modules").join(needed).is_dir() {
+        return Err(format!("npm installed no {needed}: none for this machine, or no network"));
     }
     let copied = fs::copy(folder.join("package-lock.json"), folder.join(STAMP));
     copied.map(drop).map_err(|e| format!("cannot write {STAMP}: {e}"))

@@ -1,11 +1,12 @@
 //! The apps in `test_apps/` and what `expect.json` says they answer.
 //!
-//! `{"about", "vars"?, "workers"?, "steps"}`; `workers` are configuration files to run instead of
-//! `worker.js`, the served one first; a step is `{"restart": true}` or a `request` with the
-//! `response` it must get, or something done with a WebSocket, see [`super::socket`]. `body` is
-//! compared as text, `json` as JSON, and of `headers` those that are named. `rules` names what the
-//! step shows, for `docs/conformance.md`. `differs` says why workerd does not give the same
-//! response; a step without it holds there too.
+//! `{"about", "vars"?, "workers"?, "bundle"?, "steps"}`; `workers` are configuration files to run
+//! instead of `worker.js`, the served one first; `bundle` is a module that is made into `worker.js`
+//! with the packages it imports, see [`super::bundle`]; a step is `{"restart": true}` or a
+//! `request` with the `response` it must get, or something done with a WebSocket, see
+//! [`super::socket`]. `body` is compared as text, `json` as JSON, and of `headers` those that are
+//! named. `rules` names what the step shows, for `docs/conformance.md`. `differs` says why workerd
+//! does not give the same response; a step without it holds there too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,13 +14,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::bundle::bundle;
 use super::client::{Answer, Ask};
 
 /// One folder of `test_apps/`.
 pub struct App {
     /// The folder's name.
     pub name: String,
-    /// The folder.
+    /// The folder its files are run from.
     pub folder: PathBuf,
     expect: Value,
 }
@@ -41,8 +43,9 @@ impl App {
         let mut all: Vec<App> = fs::read_dir(&apps)
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
             // The catalogue of attacks is run by `hostile.rs`.
-            .filter(|path| path.is_dir() && !path.ends_with("hostile"))
+            .filter(|path| !path.ends_with("hostile") && !path.ends_with("node_modules"))
             .map(App::read)
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -58,6 +61,10 @@ impl App {
         let expect: Value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert!(expect["steps"].is_array(), "{}: no steps", path.display());
+        let folder = match expect["bundle"].as_str() {
+            Some(module) => bundle(&name, &folder.join(module)),
+            None => folder,
+        };
         App { name, folder, expect }
     }
 

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
 pub mod app;
+pub mod bundle;
 pub mod client;
 pub mod socket;
 pub mod upstream;

@@ -1,0 +1,23 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .mainWorker),
+    (name = "data", disk = (path = "/tmp/durable-objects", writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const mainWorker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "2026-04-01",
+  durableObjectNamespaces = [
+    (className = "Chat", uniqueKey = "partyserver-Chat", enableSql = true),
+    (className = "Sleepy", uniqueKey = "partyserver-Sleepy", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+  bindings = [
+    (name = "Chat", durableObjectNamespace = "Chat"),
+    (name = "Sleepy", durableObjectNamespace = "Sleepy"),
+  ],
+);
