@@ -119,3 +119,65 @@ fn al_3_a_damaged_index_is_made_anew() {
     let server = Server::serve(data.path(), &[]);
     wait_for("the alarm of the facet", || ran(&server).contains("one").then_some(()));
 }
+
+/// A handler that never ends, or none, depending on the deployment.
+fn lingering(handler: &str) -> String {
+    let class = "export class App extends DurableObject {
+        async fetch(request) {
+          await this.ctx.storage.setAlarm(Date.now() + 60_000);
+          return new Response('set');
+        }";
+    format!("import {{ DurableObject }} from 'cloudflare:workers';\n{class}\n{handler}\n}}")
+}
+
+fn serve(data: &tempfile::TempDir) -> Server {
+    Server::serve(data.path(), &["--debug-port", "0"])
+}
+
+fn lines(server: &Server, text: &str) -> usize {
+    server.output().matches(text).count()
+}
+
+#[test]
+fn al_8_a_handler_that_does_not_end_is_ended_and_tried_again() {
+    let data = tempdir().unwrap();
+    let server = serve(&data);
+    let handler = "alarm({ retryCount }) {
+        console.log(`<try ${retryCount}>`);
+        return new Promise(() => {});
+      }";
+    assert_eq!(server.deploy("app", &lingering(handler)).status, 201);
+    assert_eq!(server.text("app", "/"), "set");
+    server.advance(60_000);
+    wait_for("the first try", || (lines(&server, "<try 0>") == 1).then_some(()));
+    server.advance(14 * 60_000);
+    assert_eq!(lines(&server, "<try 1>"), 0);
+    server.advance(60_000);
+    let text = "Alarm exceeded its allowed execution time";
+    wait_for("the end", || (lines(&server, text) > 0).then_some(()));
+    wait_for("the second try", || {
+        server.advance(1_000);
+        (lines(&server, "<try 1>") == 1).then_some(())
+    });
+}
+
+#[test]
+fn al_10_an_alarm_whose_handler_is_gone_is_reported_once_and_not_tried_again() {
+    let data = tempdir().unwrap();
+    let server = serve(&data);
+    assert_eq!(server.deploy("app", &lingering("alarm() {}")).status, 201);
+    assert_eq!(server.text("app", "/"), "set");
+    let without = "export class App extends DurableObject {
+        async fetch() { return new Response(`${await this.ctx.storage.getAlarm()}`); }
+      }";
+    let source = format!("import {{ DurableObject }} from 'cloudflare:workers';\n{without}");
+    assert_eq!(server.deploy("app", &source).status, 200);
+    assert_ne!(server.text("app", "/"), "null");
+    server.advance(60_000);
+    wait_for("the alarm to be gone", || (server.text("app", "/") == "null").then_some(()));
+    let reports = lines(&server, "alarm() handler");
+    assert_eq!(reports, 1, "{}", server.output());
+    server.advance(60 * 60_000);
+    assert_eq!(server.text("app", "/"), "null");
+    assert_eq!(lines(&server, "alarm() handler"), 1);
+}

@@ -109,7 +109,7 @@ fn failure(server: &Server, path: &str) -> (u16, String) {
 }
 
 #[test]
-fn endless_loop_ends_at_the_cpu_limit() {
+fn do_13_endless_loop_ends_at_the_cpu_limit() {
     let (_data, server) = start();
     for path in ["/loop", "/late-loop", "/write-and-loop"] {
         assert_eq!(failure(&server, path), (503, "cpu_limit".to_owned()), "{path}");
@@ -152,7 +152,7 @@ export class App extends DurableObject {
 }"#;
 
 #[test]
-fn a_critical_section_without_an_end_resets_its_object() {
+fn do_9_a_critical_section_without_an_end_resets_its_object() {
     let data = tempdir().unwrap();
     let server = Server::serve(data.path(), &["--block-ms", "500"]);
     server.deploy("blocked", BLOCKED);
@@ -227,7 +227,7 @@ fn endless_loop_at_start_up_or_in_a_constructor_ends_too() {
 }
 
 #[test]
-fn class_that_throws_in_its_constructor_can_be_mended() {
+fn do_4_class_that_throws_in_its_constructor_can_be_mended() {
     let (_data, server) = start();
     let source = "import { DurableObject } from 'cloudflare:workers';
         export class App extends DurableObject {
@@ -247,7 +247,7 @@ fn class_that_throws_in_its_constructor_can_be_mended() {
 }
 
 #[test]
-fn memory_hog_ends_at_the_memory_limit() {
+fn do_13_memory_hog_ends_at_the_memory_limit() {
     let data = tempdir().unwrap();
     let server = Server::serve(data.path(), &[]);
     server.deploy("moody", MOODY);

@@ -37,12 +37,12 @@ export default {
 "#;
 
 #[test]
-fn an_interrupted_deletion_is_finished_when_a_facet_is_used_first() {
+fn fa_44_an_interrupted_deletion_is_finished_when_a_facet_is_used_first() {
     check(&["/facet", "/root"]);
 }
 
 #[test]
-fn an_interrupted_deletion_is_finished_when_the_root_is_used_first() {
+fn fa_44_an_interrupted_deletion_is_finished_when_the_root_is_used_first() {
     check(&["/root", "/facet"]);
 }
 

@@ -54,7 +54,7 @@ fn many(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn loads_beyond_the_limit_wait_for_their_turn() {
+fn wl_48_loads_beyond_the_limit_wait_for_their_turn() {
     for shards in [1, 2] {
         let (_data, server) = start(shards, &["--isolates", "6"]);
         for _ in 0..2 {
@@ -74,7 +74,7 @@ fn loads_that_may_not_wait_fail_with_the_limit() {
 }
 
 #[test]
-fn changed_code_under_one_name_is_reported_if_asked_for() {
+fn wl_7_changed_code_under_one_name_is_reported_if_asked_for() {
     for (flags, is_reported) in [(&["--check-loads"][..], true), (&[], false)] {
         let (_data, server) = start(1, flags);
         for _ in 0..3 {

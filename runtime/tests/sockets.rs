@@ -98,7 +98,7 @@ fn said(message: &str, calls: u32) -> Value {
 }
 
 #[test]
-fn a_hibernated_facet_has_no_isolate_and_is_woken_by_a_message() {
+fn fa_39_a_hibernated_facet_has_no_isolate_and_is_woken_by_a_message() {
     let data = tempdir().unwrap();
     let server = start(data.path());
     let mut sockets = Sockets::default();
@@ -120,7 +120,7 @@ fn a_hibernated_facet_has_no_isolate_and_is_woken_by_a_message() {
 }
 
 #[test]
-fn aborting_a_facet_that_hibernates_disconnects_its_sockets() {
+fn fa_25_aborting_a_facet_that_hibernates_disconnects_its_sockets() {
     let data = tempdir().unwrap();
     let server = start(data.path());
     let mut sockets = Sockets::default();
@@ -134,7 +134,7 @@ fn aborting_a_facet_that_hibernates_disconnects_its_sockets() {
 }
 
 #[test]
-fn a_socket_that_listeners_hear_keeps_its_object_in_memory() {
+fn do_16_a_socket_that_listeners_hear_keeps_its_object_in_memory() {
     let data = tempdir().unwrap();
     let server = start(data.path());
     let mut sockets = Sockets::default();
@@ -148,7 +148,7 @@ fn a_socket_that_listeners_hear_keeps_its_object_in_memory() {
 }
 
 #[test]
-fn a_handler_beyond_its_time_limit_resets_the_object() {
+fn do_23_a_handler_beyond_its_time_limit_resets_the_object() {
     let data = tempdir().unwrap();
     let server = start(data.path());
     let mut sockets = Sockets::default();
@@ -202,4 +202,70 @@ fn an_app_answers_with_a_socket_through_its_supervisor_until_it_is_updated() {
     step(&server, &mut sockets, &json!({ "on": "a", "get": [{ "lost": true }] }));
     step(&server, &mut sockets, &open);
     step(&server, &mut sockets, &json!({ "on": "a", "send": "hi", "get": ["second hi"] }));
+}
+
+/// An object that says over its socket what it stored, and one that takes sockets without end.
+const STORING: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+export class Store extends DurableObject {
+  fetch(request) {
+    const { kv } = this.ctx.storage;
+    if (request.url.endsWith("/count")) return new Response(`${kv.get("count") ?? 0}`);
+    if (request.url.endsWith("/many")) return new Response(this.many());
+    const [client, server] = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  webSocketMessage(socket) {
+    const count = (this.ctx.storage.kv.get("count") ?? 0) + 1;
+    this.ctx.storage.kv.put("count", count);
+    socket.send(`${count}`);
+  }
+  many() {
+    let count = 0;
+    try {
+      for (;; count++) this.ctx.acceptWebSocket(new WebSocketPair()[1]);
+    } catch (error) {
+      return `${count}: ${error.message}`;
+    }
+  }
+}
+export default {
+  fetch(request, env, ctx) {
+    return ctx.exports.Store.getByName("it").fetch(request);
+  },
+};
+"#;
+
+fn start_storing(data: &Path) -> Server {
+    let script = data.join("storing.js");
+    std::fs::write(&script, STORING).unwrap();
+    Server::run(&script, &data.join("data"), 1, &[])
+}
+
+#[test]
+fn do_11_a_frame_leaves_after_what_it_reveals_is_durable() {
+    let data = tempdir().unwrap();
+    let mut seen = 0;
+    for _ in 0..3 {
+        let server = start_storing(data.path());
+        let count: u32 = server.ask(&Ask::get("/count")).text().parse().unwrap();
+        assert!(count >= seen, "{count} is on disk, and {seen} was told");
+        let mut sockets = Sockets::default();
+        step(&server, &mut sockets, &json!({ "open": "a", "path": "/" }));
+        for told in count + 1..count + 20 {
+            let get = [told.to_string()];
+            step(&server, &mut sockets, &json!({ "on": "a", "send": "", "get": get }));
+            seen = told;
+        }
+        server.kill();
+    }
+}
+
+#[test]
+fn do_17_an_object_accepts_so_many_sockets() {
+    let data = tempdir().unwrap();
+    let server = start_storing(data.path());
+    let text = "32768: only 32768 websockets can be accepted on a single Durable Object instance";
+    assert_eq!(server.ask(&Ask::get("/many")).text(), text);
 }

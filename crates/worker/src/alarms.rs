@@ -250,7 +250,9 @@ impl Shard {
 
     fn end_overlong(&self, key: &AlarmKey) {
         if let Some(actor) = self.running(key) {
-            actor.break_with(&Error::reset("Alarm exceeded its allowed execution time"));
+            let error = Error::reset("Alarm exceeded its allowed execution time");
+            tracing::error!(name = actor.root_name(), class = &*key.class, %error, "alarm ended");
+            actor.break_with(&error);
         }
     }
 }

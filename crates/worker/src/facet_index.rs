@@ -144,6 +144,17 @@ mod tests {
     }
 
     #[test]
+    fn fa_7_so_many_names_get_a_number_and_no_more() {
+        let mut index = FacetIndex::default();
+        for number in 1..=FACET_IDS_MAX {
+            let (given, _) = index.add(0, &number.to_string()).unwrap();
+            assert_eq!(usize::from(given), number);
+        }
+        assert!(index.add(0, "one more").is_none());
+        assert_eq!(index.find(0, "65535"), Some(65_535));
+    }
+
+    #[test]
     fn a_torn_tail_is_dropped_and_nothing_else() {
         let bytes = file(&[(0, "app"), (0, "other")]);
         for cut in 0..bytes.len() {
