@@ -387,6 +387,8 @@ impl Shard {
     }
 
     pub(crate) fn take_blank(&self) -> Result<Isolate, Error> {
+        // Never called from inside an isolate.
+        self.frees_isolate();
         // The loop must wake to see that the pool has room again.
         self.wake_queue().nudge();
         self.pool.take().map_err(Error::from)

@@ -164,6 +164,13 @@ impl Server {
         wait_for("the server to end", || self.child.try_wait().unwrap())
     }
 
+    /// Memory of the process, in KiB: what is resident.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Everything the process has written so far.
     pub fn output(&self) -> String {
         self.output.text()
