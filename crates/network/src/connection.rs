@@ -204,6 +204,9 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
         Error::AppThrew(thrown) if thrown.code.is_some_and(|code| TRY_LATER.contains(&code)) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        Error::AppThrew(thrown) if thrown.code == Some("storage_full") => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
         Error::AppThrew(_) | Error::AppCode(_) | Error::AppNoHandler(_) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }

@@ -1,5 +1,5 @@
 // E10: ten thousand objects are lent and never given back.
-// expect: answers Error | answers 10000
+// expect: answers Error | answers 10000 | 503 cpu_limit
 // slow
 export default ({ env, load, outcome, RpcTarget }) => {
   const worker = load(env, `import { WorkerEntrypoint } from "cloudflare:workers";
