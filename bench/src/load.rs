@@ -33,14 +33,14 @@ pub fn check_installed() -> Result<(), String> {
     if there() { Ok(()) } else { Err("wrk is missing; install the package wrk".to_owned()) }
 }
 
-/// Loads `address` for some seconds; `script` says what is sent, if it is no plain GET.
+/// Loads `path` of `address` for some seconds; `script` says what is sent, if it is no plain GET.
 pub fn run(
-    address: SocketAddr,
+    (address, path): (SocketAddr, &str),
     connections: u32,
     seconds: u32,
     script: Option<&Path>,
 ) -> Result<Load, String> {
-    let words = format!("wrk -t 1 -c {connections} -d {seconds}s --latency http://{address}/");
+    let words = format!("wrk -t 1 -c {connections} -d {seconds}s --latency http://{address}{path}");
     let mut words: Vec<String> = words.split(' ').map(str::to_owned).collect();
     if let Some(script) = script {
         words.extend(["-s".to_owned(), script.display().to_string()]);

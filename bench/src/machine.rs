@@ -35,7 +35,8 @@ pub fn describe(sides: &[Side]) -> String {
         format!("commit: {}", first_line(&["git", "rev-parse", "--short", "HEAD"])),
     ];
     for side in sides {
-        let binary = side.binary().display().to_string();
+        let program = if *side == Side::Node { "node".into() } else { side.binary() };
+        let binary = program.display().to_string();
         lines.push(format!("{side}: {}", first_line(&[&binary, "--version"])));
     }
     let pinning = if can_pin() { "server on core 0, load on core 1" } else { "none" };

@@ -96,14 +96,16 @@ impl Report {
             let side = |side| self.values(workload, &metric.name, side);
             let ours = side(Side::Beryl);
             let ratios = ratios(&ours, &side(Side::Workerd));
+            // No workload has both.
+            let others = [side(Side::Deno), side(Side::Node)].concat();
             lines.push([
                 workload.to_owned(),
                 format!("{} {}", metric.name, metric.unit),
                 shown(&ours),
                 shown(&side(Side::Workerd)),
-                shown(&side(Side::Deno)),
+                shown(&others),
                 format!("{}{}", shown(&ratios), spread(&ratios)),
-                shown(&self::ratios(&ours, &side(Side::Deno))),
+                shown(&self::ratios(&ours, &others)),
                 judged(metric.goal, &ours, &ratios),
             ]);
         }
@@ -207,7 +209,7 @@ pub fn percentile(values: &[f64], percent: f64) -> f64 {
 }
 
 const HEAD: [&str; 8] =
-    ["workload", "metric", "beryl", "workerd", "deno", "ratio (range)", "to deno", "goal"];
+    ["workload", "metric", "beryl", "workerd", "deno/node", "ratio (range)", "to it", "goal"];
 
 #[cfg(test)]
 mod tests {

@@ -22,11 +22,13 @@ pub enum Side {
     Workerd,
     /// `deno serve`, for workers without state.
     Deno,
+    /// better-sqlite3 in Node.js, for SQL.
+    Node,
 }
 
 impl Side {
     /// In the order of a round.
-    pub const ALL: [Side; 3] = [Side::Beryl, Side::Workerd, Side::Deno];
+    pub const ALL: [Side; 4] = [Side::Beryl, Side::Workerd, Side::Deno, Side::Node];
 
     /// The side of that name.
     pub fn named(name: &str) -> Option<Side> {
@@ -39,6 +41,7 @@ impl Side {
             Side::Beryl => "beryl",
             Side::Workerd => "workerd",
             Side::Deno => "deno",
+            Side::Node => "node",
         }
     }
 
@@ -57,6 +60,7 @@ impl Side {
                 let package = format!("linux-{}-glibc", machine::deno_arch());
                 root().join("bench/node_modules/@deno").join(package).join("deno")
             }
+            Side::Node => root().join(BETTER_SQLITE).join("node_modules/better-sqlite3").join(NODE),
         }
     }
 
@@ -69,6 +73,9 @@ impl Side {
         let mend = match self {
             Side::Beryl => "build it: cargo build --release --package runtime",
             Side::Workerd | Side::Deno => "install it: cargo run -q -p xtask -- node",
+            Side::Node => {
+                "compile it: cd bench/better-sqlite3 && npm ci --ignore-scripts && npm run compile"
+            }
         };
         Err(format!("{self} is missing at {}; {mend}, or use --only", binary.display()))
     }
@@ -95,6 +102,11 @@ impl Side {
                     words.push(format!("--directory-path=data={data}"));
                 }
                 words
+            }
+            Side::Node => {
+                let script = root().join(BETTER_SQLITE).join("server.js").display().to_string();
+                let data = format!("--data={data}");
+                return vec!["node".into(), script, data, format!("--port={port}")];
             }
             Side::Deno => vec![
                 "serve".into(),
@@ -209,4 +221,7 @@ fn free_address() -> Result<SocketAddr, String> {
     listener.and_then(|listener| listener.local_addr()).map_err(|e| format!("no free port: {e}"))
 }
 
+/// The server with better-sqlite3, and what the package compiles to.
+const BETTER_SQLITE: &str = "bench/better-sqlite3";
+const NODE: &str = "build/Release/better_sqlite3.node";
 const START_TIME_MAX: Duration = Duration::from_secs(30);

@@ -34,6 +34,11 @@ const PROXY: App = App {
     workerd_config: "bench/workers/proxy.capnp",
     stateful: false,
 };
+const COMMITS: App = App {
+    worker: "bench/workers/commits.js",
+    workerd_config: "bench/workers/commits.capnp",
+    stateful: true,
+};
 const COLD: App = App {
     worker: "bench/workers/cold.js",
     workerd_config: "bench/workers/cold.capnp",
@@ -99,6 +104,8 @@ pub enum Workload {
     Counter,
     /// SQL in a loop.
     Sql,
+    /// Durable commits.
+    Commits,
     /// Calls in a loop.
     Calls,
     /// New dynamic workers.
@@ -111,12 +118,13 @@ pub enum Workload {
 
 impl Workload {
     /// In the order they run.
-    pub const ALL: [Workload; 9] = [
+    pub const ALL: [Workload; 10] = [
         Workload::Hello,
         Workload::Echo,
         Workload::Proxy,
         Workload::Counter,
         Workload::Sql,
+        Workload::Commits,
         Workload::Calls,
         Workload::Cold,
         Workload::Memory,
@@ -136,6 +144,7 @@ impl Workload {
             Workload::Proxy => "proxy",
             Workload::Counter => "counter",
             Workload::Sql => "sql",
+            Workload::Commits => "commits",
             Workload::Calls => "calls",
             Workload::Cold => "cold",
             Workload::Memory => "memory",
@@ -145,7 +154,11 @@ impl Workload {
 
     /// True if `side` has what the workload uses.
     pub fn suits(self, side: Side) -> bool {
-        side != Side::Deno || matches!(self, Workload::Hello | Workload::Echo)
+        match side {
+            Side::Beryl | Side::Workerd => true,
+            Side::Deno => matches!(self, Workload::Hello | Workload::Echo),
+            Side::Node => self == Workload::Sql,
+        }
     }
 
     /// How often each side takes its turn. Memory is steady and slow: once.
@@ -165,6 +178,7 @@ impl Workload {
             Workload::Proxy => proxy(side, plan),
             Workload::Counter => counter(side, plan),
             Workload::Sql => sql(side, plan),
+            Workload::Commits => commits(side, plan),
             Workload::Calls => calls(side, plan),
             Workload::Cold => cold(side, plan),
             Workload::Memory => memory(side, plan),
@@ -229,8 +243,8 @@ fn loaded(
 ) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for (connections, goal) in steps {
-        let warm_up = load::run(server.address, *connections, 1, script)?;
-        let load = load::run(server.address, *connections, plan.seconds, script)?;
+        let warm_up = load::run((server.address, "/"), *connections, 1, script)?;
+        let load = load::run((server.address, "/"), *connections, plan.seconds, script)?;
         let at = |name: &str| format!("{name} at {connections}");
         samples.push(Metric::rate(&at("rps"), "/s", *goal).sample(load.rate));
         samples.push(Metric::cost(&at("p50"), "ms", Goal::None).sample(load.p50_ms));
@@ -244,13 +258,34 @@ fn loaded(
 fn sql(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
     let server = Server::start(side, &SQL)?;
     let mut client = Client::connect(server.address)?;
-    let goal = Goal::RatioAtLeast(2.0);
+    let goal = Goal::RatioAtLeast;
     let mut rate = |path, n| loop_rate(&mut client, path, n, plan.repeats);
     Ok(vec![
-        Metric::rate("inserts", "/s", goal).sample(rate("inserts", 20_000)?),
-        Metric::rate("point reads", "/s", goal).sample(rate("reads", 20_000)?),
-        Metric::rate("rows by toArray", "/s", goal).sample(rate("rows", 200)? * 1000.0),
+        Metric::rate("inserts", "/s", goal(4.0)).sample(rate("inserts", 20_000)?),
+        Metric::rate("point reads", "/s", goal(3.0)).sample(rate("reads", 20_000)?),
+        Metric::rate("rows by toArray", "/s", goal(2.5)).sample(rate("rows", 200)? * 1000.0),
     ])
+}
+
+/// Every answer is a commit that is on disk; all of them must be there afterwards.
+fn commits(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
+    let server = Server::start(side, &COMMITS)?;
+    let mut samples = Vec::new();
+    let mut answers = 0;
+    for (path, name, goal) in [("/one", "on one object", 8.0), ("/many", "over 64 objects", 5.0)] {
+        let warm_up = load::run((server.address, path), 64, 1, None)?;
+        let load = load::run((server.address, path), 64, plan.seconds, None)?;
+        answers += warm_up.answers + load.answers;
+        let rate = Metric::rate(&format!("commits {name}"), "/s", Goal::RatioAtLeast(goal));
+        samples.push(rate.sample(load.rate));
+        let p99 = Metric::cost(&format!("p99 {name}"), "ms", Goal::None);
+        samples.push(p99.sample(load.p99_ms));
+    }
+    let rows = Client::connect(server.address)?.get("/rows")?.body;
+    match rows.parse::<u64>() {
+        Ok(rows) if rows >= answers => Ok(samples),
+        _ => Err(format!("{answers} answers, but there are {rows} rows")),
+    }
 }
 
 fn calls(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
