@@ -31,7 +31,10 @@ pub fn link(projects: &[Project], data: &Path) -> Result<Configured, Failure> {
     let keys = migrate(projects, data)?;
     let namespaces = projects.iter().enumerate().flat_map(|(worker, project)| {
         let keys = keys.get(&project.name).into_iter().flatten();
-        keys.map(move |(class, key)| (key.clone(), Home { worker, class: class.clone() }))
+        keys.map(move |(class, key)| {
+            let keeps_history = project.keeps_history(class);
+            (key.clone(), Home { worker, class: class.clone(), keeps_history })
+        })
     });
     let namespaces: HashMap<String, Home> = namespaces.collect();
     let places = 0..projects.len();

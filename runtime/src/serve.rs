@@ -16,9 +16,10 @@ use network::limits::HttpLimits;
 use network::listener::Listener;
 use network::router::{Public, Router};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use storage::{DataDir, SyncPool};
+use storage::durability::DurabilitySink;
+use storage::{Brake, DataDir, SyncPool};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use worker::alarm_index::AlarmIndex;
 use worker::bindings::Bindings;
 use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
@@ -124,15 +125,17 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
     // V8 first: it must be initialised before any other thread exists.
     let engine = engine(&config.limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
-    let sink = SyncPool::start(SYNC_THREADS)?;
+    let lost_syncs = watch_syncs();
+    let pool = SyncPool::start(SYNC_THREADS)?;
+    let brake = Arc::new(Brake::new(pool.clone()));
     let http = HttpLimits::new(&config.limits);
     let quarantine = Arc::new(Quarantine::new(past.refused));
     let (plan, workers) = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
     let service = plan.service(sockets, http.clone(), ready);
-    let service = match config.debug_port {
-        Some(port) => debug::beside(service, port, http)?,
-        None => service,
+    let (service, sink): (_, Arc<dyn DurabilitySink>) = match config.debug_port {
+        Some(port) => (debug::beside(service, port, http, brake.clone())?, brake),
+        None => (service, pool),
     };
     let shards = ShardConfig {
         workers,
@@ -159,7 +162,15 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
     }
     let shards = Shards::start(config.shards.get(), shards, service)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve_until_stopped(shards, started, (&plan, past.restarts)))
+    runtime.block_on(serve_until_stopped(shards, started, lost_syncs, (&plan, past.restarts)))
+}
+
+/// Receives the syncs that failed and leave the process not knowing what is on disk.
+fn watch_syncs() -> mpsc::UnboundedReceiver<String> {
+    let (lost, lost_syncs) = mpsc::unbounded_channel();
+    // Without a receiver the process is ending already.
+    storage::on_lost_sync(move |error| drop(lost.send(error.to_string())));
+    lost_syncs
 }
 
 /// Starts V8 and bounds SQLite's memory; before any other thread is started.
@@ -176,6 +187,7 @@ pub fn engine(limits: &Limits) -> Engine {
 async fn serve_until_stopped(
     mut shards: Shards,
     started: oneshot::Receiver<Result<(), String>>,
+    mut lost_syncs: mpsc::UnboundedReceiver<String>,
     (plan, restarts): (&Plan, u32),
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -187,6 +199,10 @@ async fn serve_until_stopped(
                 _ = terminate.recv() => None,
                 _ = interrupt.recv() => None,
                 failure = shards.failure() => Some(StoppedServing(failure).into()),
+                // At once: an orderly stop would trust what is in memory.
+                Some(lost) = lost_syncs.recv() => {
+                    return Err(StoppedServing(format!("a sync failed: {lost}")).into());
+                }
             }
         }
         Ok(Err(error)) => Some(error.into()),

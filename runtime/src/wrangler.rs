@@ -63,6 +63,8 @@ pub struct NamespaceBinding {
     pub class: String,
     /// The worker that exports it, if it is another one.
     pub script: Option<String>,
+    /// Earlier states of its objects are kept; `history` is a setting of Beryl's own.
+    pub history: bool,
     /// Where it stands.
     pub line: usize,
 }
@@ -169,6 +171,13 @@ impl Project {
         self.namespaces.iter().filter(own).map(|binding| binding.class.clone()).collect()
     }
 
+    /// False where a binding of the class says so.
+    #[must_use]
+    pub fn keeps_history(&self, class: &str) -> bool {
+        let own = |binding: &&NamespaceBinding| binding.script.is_none() && binding.class == class;
+        self.namespaces.iter().filter(own).all(|binding| binding.history)
+    }
+
     /// Complains about a line of the configuration file.
     pub fn problem(&self, line: usize, problem: String) -> Error {
         Error::AppConfiguration { path: self.file.clone(), line, problem }
@@ -235,13 +244,18 @@ fn namespaces(
     let Some(objects) = fields.find("durable_objects") else { return Ok(Vec::new()) };
     let objects = Fields::new(objects, "durable_objects", &["bindings"])?;
     let binding = |setting: &Setting| {
-        let known = ["name", "class_name", "script_name"];
+        let known = ["name", "class_name", "script_name", "history"];
         let fields = Fields::new(setting, "durable_objects.bindings", &known)?;
         let name = names.take(fields.required_text("name")?, setting)?;
         let class = class_name(fields.required_text("class_name")?, setting)?;
         let script = fields.text("script_name")?.filter(|script| *script != own);
         let script = script.map(str::to_owned);
-        Ok(NamespaceBinding { name, class, script, line: setting.line })
+        let history = fields.find("history").is_none() || fields.is_set("history")?;
+        if script.is_some() && !history {
+            let problem = "belongs to the configuration of the worker that exports the class";
+            return Err(fields.problem("history", problem));
+        }
+        Ok(NamespaceBinding { name, class, script, history, line: setting.line })
     };
     objects.list("bindings")?.iter().map(binding).collect()
 }

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// The rules that must be listed, tested or not: prefix, name, last number.
-const CHAPTERS: [(&str, &str, u32); 5] = [
+const CHAPTERS: [(&str, &str, u32); 6] = [
     ("WL", "Worker loader", 49),
     ("FA", "Facets", 48),
     ("DO", "Durable Objects", 41),
+    ("ST", "Storage", 46),
     ("AL", "Alarms", 13),
     ("RPC", "RPC", 29),
 ];

@@ -1,9 +1,12 @@
-//! `GET /v1/objects`, what lives in memory, and the listener of tests that move the clock.
+//! `GET /v1/objects`, what lives in memory, and the listener of tests that move the clock
+//! and hold the disk.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use storage::Brake;
 use worker::census::Census;
 use worker::entrypoint::{Call, Entrypoint, Reply, Serialized};
 use worker::error::Error;
@@ -34,26 +37,36 @@ pub fn to_json(census: &Census) -> Value {
 /// The entrypoint of `--debug-port`: what tests need to see and to move.
 pub struct Debug {
     shard: Rc<Shard>,
+    brake: Arc<Brake>,
 }
 
 impl Debug {
-    /// The entrypoint, on any shard.
+    /// The entrypoint, on any shard; `brake` is before the sink of all.
     #[must_use]
-    pub fn new(shard: Rc<Shard>) -> Debug {
-        Debug { shard }
+    pub fn new(shard: Rc<Shard>, brake: Arc<Brake>) -> Debug {
+        Debug { shard, brake }
     }
 }
 
 impl Entrypoint for Debug {
     fn fetch(&self, request: Request) -> Reply<Response> {
         let path = request.url.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
-        let shard = Rc::clone(&self.shard);
+        let (shard, brake) = (Rc::clone(&self.shard), Arc::clone(&self.brake));
         Box::pin(async move {
             let advance = path.strip_prefix("advance/").and_then(|ms| ms.parse().ok());
             let value = match (&request.method, path.as_str(), advance) {
                 (&Method::GET, "objects", _) => to_json(&shard.census().await?),
                 (&Method::POST, _, Some(ms)) => {
                     shard.advance_clock(ms).await?;
+                    json!({})
+                }
+                (&Method::GET, "syncs", _) => json!({ "waiting": brake.waiting() }),
+                (&Method::POST, what @ ("syncs/hold" | "syncs/release" | "syncs/fail"), _) => {
+                    match what {
+                        "syncs/hold" => brake.hold(),
+                        "syncs/release" => brake.release(),
+                        _ => brake.fail(),
+                    }
                     json!({})
                 }
                 _ => return Ok(Response::json(StatusCode::NOT_FOUND, &json!({}))),

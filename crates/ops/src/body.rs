@@ -301,10 +301,17 @@ pub fn op_body_write(
     Ok(false)
 }
 
-/// Ends a body that JavaScript writes.
+/// Ends a body that JavaScript writes, once what its end may reveal is durable.
 #[op2(fast)]
-pub fn op_body_close(#[cppgc] handle: &BodyWriterHandle) {
-    handle.writer.take();
+pub fn op_body_close(state: &mut OpState, #[cppgc] handle: &BodyWriterHandle) {
+    let Some(writer) = handle.writer.take() else { return };
+    let instance = state.borrow::<Rc<Instance>>();
+    let Some(durable) = instance.writes_durable() else { return };
+    instance.shard().spawn(async move {
+        if let Err(error) = durable.await {
+            writer.fail(BodyError::Failed(error.to_string())).await;
+        }
+    });
 }
 
 /// Ends a body with an error for its reader: true if that needed no waiting, else `slot` settles
@@ -317,7 +324,13 @@ pub fn op_body_fail(
     slot: u32,
 ) -> bool {
     let Some(writer) = handle.writer.take() else { return true };
+    let durable = state.borrow::<Rc<Instance>>().writes_durable();
     let mut failing = Box::pin(async move {
+        let lost = match durable {
+            Some(durable) => durable.await.err(),
+            None => None,
+        };
+        let message = lost.map_or(message, |error| error.to_string());
         writer.fail(BodyError::Failed(message)).await;
         Ok(Payload::Undefined)
     });

@@ -69,10 +69,11 @@ pub fn op_sql_next<'s>(
     Ok(row)
 }
 
-/// All rows that are left.
+/// All rows that are left; throws before they would end the isolate (ST-23).
 #[op2]
 pub fn op_sql_rows<'s>(
     scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
     #[cppgc] handle: &CursorHandle,
     raw: bool,
 ) -> Result<v8::Local<'s, v8::Array>, JsError> {
@@ -80,7 +81,18 @@ pub fn op_sql_rows<'s>(
     let mut cursor = handle.cursor.borrow_mut();
     let names = names(scope, &cursor, shape);
     let mut rows = Vec::new();
+    let (mut bytes, mut looked_at) = (0, 0);
     while cursor.has_row() {
+        bytes += ROW_BYTES
+            + (0..cursor.column_count()).map(|at| cursor.value(at).bytes()).sum::<usize>();
+        if bytes - looked_at > LOOK_AFTER_BYTES {
+            looked_at = bytes;
+            let bytes_max = instance(state).shard().limits().heap_bytes_max;
+            let used = scope.get_heap_statistics().used_heap_size();
+            if bytes > bytes_max / 4 && used > bytes_max / 4 * 3 {
+                return Err(worker::error::Error::app_code("Error", TOO_LARGE).into());
+            }
+        }
         rows.push(row(scope, &cursor, &names, shape));
         cursor.advance()?;
     }
@@ -159,6 +171,14 @@ pub fn op_sql_release(state: &mut OpState, actor: u32, keep: bool) -> Result<(),
     }
     Ok(())
 }
+
+/// What a row takes in JavaScript's heap besides its values, at least.
+const ROW_BYTES: usize = 64;
+/// Looking at the heap takes a microsecond.
+const LOOK_AFTER_BYTES: usize = 1 << 20;
+const TOO_LARGE: &str = "SQL query result set is too large to fit in memory. Use a streaming \
+     iterator (e.g. `for (const row of cursor)` or `cursor.raw()`) or add a LIMIT clause instead \
+     of calling toArray() on a very large result set.";
 
 /// Numbers from SQLite's counters are far below 2^53.
 #[allow(clippy::cast_precision_loss)]

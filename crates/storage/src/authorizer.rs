@@ -33,6 +33,13 @@ pub enum Decision {
 /// Decides one request of a user's statement.
 #[must_use]
 pub fn decide(request: &Request<'_>) -> Decision {
+    // Here the first detail is the database, the second the table; in the database's place is the
+    // column of `DROP COLUMN`.
+    if request.action == ffi::SQLITE_ALTER_TABLE {
+        let is_main = request.first.is_none_or(|database| database == b"main");
+        let allowed = is_main && name_is_free(request.second);
+        return if allowed { Decision::Allow } else { Decision::Deny };
+    }
     let allowed = match request.database {
         None | Some(b"main") => allowed_in_main(request),
         Some(b"temp") => allowed_in_temp(request),
@@ -67,8 +74,6 @@ fn allowed_in_main(request: &Request<'_>) -> bool {
         | ffi::SQLITE_DROP_INDEX
         | ffi::SQLITE_CREATE_TRIGGER
         | ffi::SQLITE_DROP_TRIGGER => name_is_free(first) && name_is_free(second),
-        // Here the first detail is the database, the second the table.
-        ffi::SQLITE_ALTER_TABLE => name_is_free(second),
         ffi::SQLITE_CREATE_VTABLE | ffi::SQLITE_DROP_VTABLE => {
             name_is_free(first) && second.is_some_and(|module| is_one_of(module, MODULES))
         }
@@ -116,7 +121,10 @@ fn unquoted(text: &[u8]) -> &[u8] {
 }
 
 fn is_number(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| text.parse::<i32>().is_ok())
+    std::str::from_utf8(text).is_ok_and(|text| match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).is_ok(),
+        None => text.parse::<i32>().is_ok(),
+    })
 }
 
 /// What a pragma may be called with.

@@ -79,10 +79,16 @@ impl Open {
             }
             Err(Refused::From) => return Err(Error::sql(LIMIT_WITH_FROM)),
         };
-        let text = limited.rewritten(&self.row_key(&limited.table)?);
-        let compiled = Statement::compile(&self.connection, &text);
-        let (statement, _) = compiled.map_err(|failure| self.fail(failure))?;
-        Ok((statement, limited.rest))
+        let new = limited.rewritten(&self.row_key(&limited.table)?);
+        match Statement::compile(&self.connection, &new.text) {
+            Ok((statement, _)) => Ok((statement, limited.rest)),
+            // Of what is not in the user's text the user is told nothing.
+            Err(found) => Err(self.fail(match found.offset.map(|at| new.original(at)) {
+                None => found,
+                Some(None) => failure,
+                Some(Some(original)) => found.at(original),
+            })),
+        }
     }
 
     /// What tells the rows of a table apart, as an expression.

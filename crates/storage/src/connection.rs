@@ -16,7 +16,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{OpenFlags, ffi};
 
 use crate::authorizer::{Decision, Request, decide};
-use crate::database_file::{APPLICATION_ID, PAGE_BYTES};
+use crate::database_file::{APPLICATION_ID, PAGE_BYTES, wal_of};
 use crate::disk;
 use crate::error::Error;
 use crate::result_code::Failure;
@@ -74,6 +74,7 @@ impl Connection {
         });
         let connection = Rc::new(Connection { raw, hooks });
         connection.install_hooks();
+        connection.remove_tables_about_statements();
         connection.check_if_foreign().map_err(|problem| Error::database(path, problem))?;
         Ok(connection)
     }
@@ -166,14 +167,21 @@ impl Connection {
         self.as_runtime(mark).map_err(|cause| explain(&cause))
     }
 
-    /// Looks for damage; the problem in words.
+    /// Looks for damage; the problem in words. SQLite reports a page that cannot be read as damage.
     pub(crate) fn quick_check(&self) -> Result<(), String> {
         let check =
             || self.raw.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-        match self.as_runtime(check) {
-            Ok(found) if found == "ok" => Ok(()),
-            Ok(found) => Err(format!("it is damaged ({found}); restore it from a backup")),
-            Err(cause) => Err(explain(&cause)),
+        let mut found = String::new();
+        for _ in 0..2 {
+            found = self.as_runtime(check).map_err(|cause| explain(&cause))?;
+            if found == "ok" {
+                return Ok(());
+            }
+        }
+        let path = Path::new(self.raw.path().unwrap_or_default());
+        match disk::read_through(path).and_then(|()| disk::read_through(&wal_of(path))) {
+            Ok(()) => Err(format!("it is damaged ({found}); restore it from a backup")),
+            Err(cause) => Err(format!("the disk reported an error: {cause}")),
         }
     }
 
@@ -243,6 +251,16 @@ impl Connection {
         unsafe { ffi::sqlite3_set_authorizer(db, Some(on_authorize), hooks) };
         // SAFETY: as above.
         unsafe { ffi::sqlite3_wal_hook(db, Some(on_wal_commit), hooks) };
+    }
+
+    /// Tables that the build has for [`crate::row_count`], and that the platform does not have.
+    fn remove_tables_about_statements(&self) {
+        let none = std::ptr::null();
+        for name in [c"bytecode", c"tables_used"] {
+            let (db, context) = (self.raw(), std::ptr::null_mut());
+            // SAFETY: the handle is open; without a module SQLite forgets the one of that name.
+            unsafe { ffi::sqlite3_create_module_v2(db, name.as_ptr(), none, context, None) };
+        }
     }
 
     fn hooks_pointer(&self) -> *mut c_void {

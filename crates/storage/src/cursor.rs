@@ -4,16 +4,21 @@
 //! goes back to the statement cache as soon as it has no more rows. The rows of a writing one
 //! (`RETURNING`) were collected when it ran, because SQLite does not commit while it is under way.
 //!
+//! The rows it read and wrote are counted when somebody asks (`row_count.rs`). By then its
+//! statement may have run again, which takes the count away; from the first question on, the
+//! database therefore counts at the end of every run.
+//!
 //! An open reading cursor keeps a read transaction open: the WAL cannot be copied into the
 //! database while it exists. It is no snapshot (ST-24).
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
 
 use rusqlite::ffi;
 
 use crate::database::Open;
 use crate::error::Error;
+use crate::row_count::{Counted, RowCount};
 use crate::statement::{Counter, NotUtf8, Statement, Step};
 use crate::statement_cache::Compiled;
 use crate::value::{Value, ValueRef};
@@ -28,7 +33,9 @@ pub struct Cursor {
     resets: u64,
     rows_seen: u64,
     rows_scanned: u64,
-    rows_written: u64,
+    changes: u64,
+    source: Option<(Weak<Compiled>, u64)>,
+    counted: Cell<Option<RowCount>>,
 }
 
 /// Where the rows come from.
@@ -56,10 +63,12 @@ impl Cursor {
             resets: open.resets(),
             rows_seen: 0,
             rows_scanned: 0,
-            rows_written: 0,
+            changes: 0,
+            source: Some((Rc::downgrade(&compiled), compiled.last.count_anew())),
+            counted: Cell::new(None),
         };
         if compiled.last.writes() {
-            cursor.write(&compiled.last, bindings)?;
+            cursor.write(&compiled, bindings)?;
         } else {
             cursor.read(compiled, bindings)?;
         }
@@ -138,22 +147,46 @@ impl Cursor {
         }
     }
 
-    /// Rows read so far. Exact for full scans without an index; a search by index counts the rows
-    /// it gave, not those it passed over: SQLite has no counter for them.
+    /// Rows read so far, as workerd's SQLite counts them.
     #[must_use]
     pub fn rows_read(&self) -> u64 {
-        let scanned = match &self.rows {
-            Rows::Reading(compiled) => scanned(&compiled.last, Counter::Keep),
-            Rows::Collected { .. } | Rows::Done => self.rows_scanned,
-        };
-        self.rows_seen.max(scanned)
+        self.count().read
     }
 
-    /// Rows written, by triggers and foreign keys too. Index entries and changes of the schema are
-    /// not counted, for want of a counter.
+    /// Rows written so far, entries of indexes and rows of triggers included.
     #[must_use]
     pub fn rows_written(&self) -> u64 {
-        self.rows_written
+        self.count().written
+    }
+
+    fn count(&self) -> RowCount {
+        self.open.counts_rows.set(true);
+        if let Some(counted) = self.counted.get() {
+            return counted;
+        }
+        let source = self.source.as_ref();
+        let count = source.and_then(|(compiled, run)| {
+            let counted = Counts { open: &self.open, changes: self.changes };
+            compiled.upgrade()?.last.rows_of_run(*run, &counted)
+        });
+        // What is known without SQLite's help, where nobody asked in time.
+        count.unwrap_or_else(|| {
+            let scanned = match &self.rows {
+                Rows::Reading(compiled) => scanned(&compiled.last, Counter::Keep),
+                Rows::Collected { .. } | Rows::Done => self.rows_scanned,
+            };
+            RowCount { read: self.rows_seen.max(scanned), written: self.changes }
+        })
+    }
+
+    /// The run is over; the statement may begin another.
+    fn count_at_end(&self, statement: &Statement) {
+        if self.open.counts_rows.get()
+            && let Some((_, run)) = &self.source
+        {
+            let counted = Counts { open: &self.open, changes: self.changes };
+            self.counted.set(statement.rows_of_run(*run, &counted));
+        }
     }
 
     fn read(&mut self, compiled: Rc<Compiled>, bindings: &[ValueRef<'_>]) -> Result<(), Error> {
@@ -172,6 +205,7 @@ impl Cursor {
             }
             Ok(Step::Done) => {
                 self.rows_scanned = scanned(statement, Counter::Restart);
+                self.count_at_end(statement);
                 statement.clear();
                 Ok(())
             }
@@ -182,15 +216,17 @@ impl Cursor {
         }
     }
 
-    fn write(&mut self, statement: &Statement, bindings: &[ValueRef<'_>]) -> Result<(), Error> {
+    fn write(&mut self, compiled: &Compiled, bindings: &[ValueRef<'_>]) -> Result<(), Error> {
+        let statement = &compiled.last;
         self.open.begin()?;
         let connection = self.open.connection.clone();
         let before = connection.total_changes();
         let values = self.collect(statement, bindings);
         // Also on failure: the bindings are borrowed.
         self.rows_scanned = scanned(statement, Counter::Restart);
+        self.changes = connection.total_changes() - before;
+        self.count_at_end(statement);
         statement.clear();
-        self.rows_written = connection.total_changes() - before;
         let values = values?;
         if !values.is_empty() {
             self.rows_seen = 1;
@@ -239,6 +275,7 @@ impl Cursor {
     fn finish(&mut self) {
         if let Rows::Reading(compiled) = std::mem::replace(&mut self.rows, Rows::Done) {
             self.rows_scanned = scanned(&compiled.last, Counter::Restart);
+            self.count_at_end(&compiled.last);
             compiled.last.clear();
             compiled.busy.set(false);
         }
@@ -257,6 +294,22 @@ impl Cursor {
 impl Drop for Cursor {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// What the database knows of a run.
+struct Counts<'a> {
+    open: &'a Open,
+    changes: u64,
+}
+
+impl Counted for Counts<'_> {
+    fn rows_of(&self, root: i64) -> u64 {
+        self.open.rows_of(root).unwrap_or(0)
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes
     }
 }
 

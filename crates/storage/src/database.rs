@@ -19,7 +19,7 @@ use crate::database_file::{PAGE_BYTES, create_where_missing, holds_commits};
 use crate::disk;
 use crate::durability::{CommitLog, Durability, DurabilitySink};
 use crate::error::Error;
-use crate::history::{History, HistorySettings};
+use crate::history::{History, HistorySettings, give_up as give_up_history};
 use crate::kv;
 use crate::metadata;
 use crate::restore::{self, commits_of, header_of, restore_before_open};
@@ -49,6 +49,8 @@ pub(crate) struct Open {
     // Why nothing works any more; set once.
     end: OnceCell<Error>,
     size: Prepared,
+    // Somebody asked how many rows a statement read or wrote.
+    pub(crate) counts_rows: Cell<bool>,
     // The next opening begins elsewhere, so this one must last as long as its owner.
     pub(crate) awaits_restore: Cell<bool>,
 }
@@ -91,6 +93,9 @@ impl Database {
         history: Option<History>,
     ) -> Result<Database, Error> {
         let folders = create_where_missing(path)?;
+        if history.is_none() {
+            give_up_history(path)?;
+        }
         let connection = Connection::open(path, settings.database_bytes_max)?;
         let open = Open {
             connection,
@@ -103,6 +108,7 @@ impl Database {
             resets: Cell::new(0),
             end: OnceCell::new(),
             size: Prepared::new(SIZE),
+            counts_rows: Cell::new(false),
             awaits_restore: Cell::new(false),
         };
         open.adopt_wal()?;
@@ -297,7 +303,7 @@ impl Open {
                 }
             }
             self.log.open_files()?;
-            let number = self.log.hand_in();
+            let number = self.log.adopt(frames);
             self.sink.commit(&self.log, number);
         }
         Ok(())
@@ -331,6 +337,28 @@ impl Open {
         self.connection.as_runtime(run).map_err(|failure| self.fail(failure))
     }
 
+    /// Rows of the table that the tree at this root page belongs to; `None` where there is none.
+    pub(crate) fn rows_of(&self, root: i64) -> Option<u64> {
+        let table = Prepared::new("SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?");
+        let table = self.run_runtime(&table, &[ValueRef::Integer(root)], |statement, _| {
+            // SAFETY: the value is copied before the statement is reset.
+            let name = unsafe { statement.value(0) }.ok();
+            name.and_then(|name| {
+                if let ValueRef::Text(name) = name { Some(name.to_owned()) } else { None }
+            })
+        });
+        let table = table.ok()??;
+        let sql = format!("SELECT count(*) FROM main.\"{}\"", table.replace('"', "\"\""));
+        self.connection.as_runtime(|| {
+            let (statement, _) = Statement::compile(&self.connection, &sql).ok()?;
+            let statement = statement?;
+            statement.step().ok()?;
+            // SAFETY: the value is a number, copied before the statement goes away.
+            let count = unsafe { statement.value(0) }.ok();
+            if let Some(ValueRef::Integer(rows)) = count { u64::try_from(rows).ok() } else { None }
+        })
+    }
+
     /// One step of a user's statement.
     pub(crate) fn step(&self, statement: &Statement) -> Result<Step, Error> {
         statement.step().map_err(|failure| self.fail(failure))
@@ -351,6 +379,13 @@ pub fn set_heap_limit(bytes: u64) {
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     // SAFETY: the call is thread-safe and has no pointers.
     unsafe { ffi::sqlite3_hard_heap_limit64(bytes) };
+}
+
+/// Bytes that all databases of the process have in memory.
+#[must_use]
+pub fn heap_used() -> u64 {
+    // SAFETY: the call is thread-safe and has no pointers.
+    u64::try_from(unsafe { ffi::sqlite3_memory_used() }).unwrap_or(0)
 }
 
 /// What an operator may set for a database.

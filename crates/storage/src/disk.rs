@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::lost_sync;
 #[cfg(test)]
 use crate::tests::sim::SimFile;
 
@@ -76,7 +77,24 @@ impl DiskFile {
             Handle::Sim(file) => file.sync(doing),
         };
         step(doing);
-        synced.map_err(|cause| Error::file(&self.path, doing, &cause))
+        synced.map_err(|cause| lost(&self.path, doing, &cause))
+    }
+
+    /// Writes the first `bytes` of the file once more, as they are. A sync that failed may have
+    /// left them in memory as if they were on disk.
+    pub(crate) fn write_again(&self, bytes: u64) -> io::Result<()> {
+        let mut buffer = vec![0; usize::try_from(bytes.min(1 << 20)).unwrap_or(1 << 20)];
+        let mut at = 0;
+        while at < bytes {
+            let rest = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(buffer.len());
+            let found = self.read_at(&mut buffer[..rest], at)?;
+            if found == 0 {
+                break;
+            }
+            self.write_at(&buffer[..found], at)?;
+            at += found as u64;
+        }
+        Ok(())
     }
 
     pub(crate) fn bytes(&self) -> io::Result<u64> {
@@ -152,7 +170,14 @@ pub(crate) fn sync_folder(folder: &Path, doing: &'static str) -> Result<(), Erro
     }
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     step(doing);
-    synced.map_err(|cause| Error::file(folder, doing, &cause))
+    synced.map_err(|cause| lost(folder, doing, &cause))
+}
+
+/// The error of a sync that failed.
+fn lost(path: &Path, doing: &str, cause: &io::Error) -> Error {
+    let error = Error::file(path, doing, cause);
+    lost_sync::report(&error, cause);
+    error
 }
 
 /// Removes a file; false when there was none.
@@ -205,6 +230,22 @@ pub(crate) fn remove_folder(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir(folder) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => Err(fail(cause)),
         _ => Ok(()),
+    }
+}
+
+/// Reads a file to its end, to see whether the disk can; one that is not there can be read.
+pub(crate) fn read_through(path: &Path) -> io::Result<()> {
+    let file = match DiskFile::open(path, Mode::Read) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut buffer, at)? {
+            0 => return Ok(()),
+            found => at += found as u64,
+        }
     }
 }
 

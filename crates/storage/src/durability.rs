@@ -4,7 +4,8 @@
 //! which are durable, and the descriptor to sync. A [`DurabilitySink`] decides when
 //! [`CommitLog::sync`] runs; replication can hang on the same trait. After a failed sync the kernel
 //! may have dropped the pages, so a later success proves nothing: the log stays failed and its
-//! database refuses all work.
+//! database refuses all work. For the same reason a log that an earlier handle left is written once
+//! more before its first sync.
 //!
 //! All syncs of a database are made here; SQLite makes none. A checkpoint has two halves: the
 //! owning thread copies the WAL, which is durable by then, into the database's pages without
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::database_file::{has_nothing, wal_of};
+use crate::database::WAL_FRAME_BYTES;
+use crate::database_file::{PAGE_BYTES, has_nothing, wal_of};
 use crate::disk::{self, DiskFile, Mode};
 use crate::error::Error;
 use crate::history::{FullLog, History};
@@ -55,6 +57,8 @@ pub struct CommitLog {
     on_durable: OnDurable,
     // Opened before the first commit writes, so that no write error can go unseen.
     files: OnceLock<Files>,
+    // Bytes of the WAL that an earlier handle left, which may be nowhere but in memory.
+    adopted: Mutex<u64>,
     // What the first sync makes durable besides the WAL.
     new_names: Mutex<Option<Vec<PathBuf>>>,
     handed_in: AtomicU64,
@@ -99,6 +103,7 @@ impl CommitLog {
             token: durability.token,
             on_durable: durability.on_durable.clone(),
             files: OnceLock::new(),
+            adopted: Mutex::new(0),
             new_names: Mutex::new(Some(folders)),
             handed_in: AtomicU64::new(durability.counted),
             durable: AtomicU64::new(durability.counted),
@@ -185,6 +190,25 @@ impl CommitLog {
         Ok(())
     }
 
+    /// Takes what an earlier handle left in the WAL, as one commit; it has so many frames.
+    pub(crate) fn adopt(&self, frames: u64) -> u64 {
+        let bytes = WAL_HEADER_BYTES as u64 + frames * WAL_FRAME_BYTES;
+        *self.lock_adopted() = bytes;
+        self.hand_in()
+    }
+
+    /// Later commits are written behind these bytes, and none is copied before they are durable.
+    fn write_adopted_again(&self, files: &Files) -> Result<(), Error> {
+        // Held until it is done: whoever else syncs must not be told before that it is durable.
+        let mut adopted = self.lock_adopted();
+        if *adopted == 0 {
+            return Ok(());
+        }
+        let written = files.wal.write_again(std::mem::take(&mut *adopted));
+        let written = written.and_then(|()| files.database.write_again(PAGE_BYTES as u64));
+        written.map_err(|cause| Error::file(&self.wal, "write it once more", &cause))
+    }
+
     /// Takes the next commit, which the WAL already holds, and returns its number.
     pub(crate) fn hand_in(&self) -> u64 {
         self.handed_in.fetch_add(1, Ordering::AcqRel) + 1
@@ -254,6 +278,7 @@ impl CommitLog {
         let Some(files) = self.files.get().filter(|_| newest > self.durable()) else {
             return Ok(());
         };
+        self.write_adopted_again(files)?;
         files.wal.sync(SYNC_COMMITS)?;
         self.check_header(&files.wal)?;
         let mut new_names = self.new_names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -284,6 +309,10 @@ impl CommitLog {
             Ok(_) => Ok(()),
             Err(cause) => Err(Error::file(&self.wal, "read its header", &cause)),
         }
+    }
+
+    fn lock_adopted(&self) -> MutexGuard<'_, u64> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_ended(&self) -> MutexGuard<'_, bool> {

@@ -391,6 +391,14 @@ pub(crate) fn copy(from: &DiskFile, to: &Path) -> Result<(), Error> {
     }
 }
 
+/// Gives up what is known of the past, where there is any: states are about to be made that nobody
+/// keeps, and what is kept later must not be put on top of what is kept now.
+pub(crate) fn give_up(database: &Path) -> Result<(), Error> {
+    let folder = folder_of_history(database);
+    let had_id = disk::remove(&folder.join(ID_FILE))?;
+    if had_id { disk::sync_folder(&folder, SYNC_HISTORY) } else { Ok(()) }
+}
+
 /// Where the history of a database lies.
 pub(crate) fn folder_of_history(database: &Path) -> PathBuf {
     side_file(database, "-history")

@@ -15,6 +15,9 @@ pub(crate) struct Failure {
     pub(crate) code: c_int,
     /// The text as the platform shows it.
     pub(crate) text: String,
+    message: String,
+    /// The byte in the SQL text, if it is known.
+    pub(crate) offset: Option<usize>,
 }
 
 impl Failure {
@@ -29,7 +32,12 @@ impl Failure {
         if code > 0xff {
             let _ = write!(text, " (extended: {})", name(code));
         }
-        Failure { code, text }
+        Failure { code, text, message: message.to_owned(), offset }
+    }
+
+    /// The same failure at another place.
+    pub(crate) fn at(&self, offset: usize) -> Failure {
+        Failure::new(self.code, &self.message, Some(offset))
     }
 
     /// The result code without its extension.

@@ -84,38 +84,56 @@ pub(crate) fn parse(sql: &str) -> Result<Limited<'_>, Refused> {
     })
 }
 
+/// The text that SQLite takes, and where its parts were.
+pub(crate) struct Rewritten {
+    pub(crate) text: String,
+    /// Where a part begins here and in the original, and its bytes.
+    parts: Vec<(usize, usize, usize)>,
+}
+
 impl Limited<'_> {
     /// The text that SQLite takes; `key` names what tells rows of the table apart.
-    pub(crate) fn rewritten(&self, key: &str) -> String {
-        let part = |range: &Range<usize>| self.numbered(range);
-        let condition = part(&self.condition);
-        let condition =
-            if condition.is_empty() { condition } else { format!(" WHERE {condition}") };
-        format!(
-            "{} {} {} WHERE ({key}) IN (SELECT {key} FROM {}{condition} {} {}) {}",
-            part(&self.verb),
-            part(&self.target),
-            part(&self.set),
-            part(&self.source),
-            part(&self.order),
-            part(&self.limit),
-            part(&self.returning),
-        )
+    pub(crate) fn rewritten(&self, key: &str) -> Rewritten {
+        let mut new = Rewritten { text: String::new(), parts: Vec::new() };
+        let mut add = |before: &str, range: &Range<usize>| {
+            new.text.push_str(before);
+            self.numbered(range, &mut new);
+        };
+        add("", &self.verb);
+        add(" ", &self.target);
+        add(" ", &self.set);
+        add(&format!(" WHERE ({key}) IN (SELECT {key} FROM "), &self.source);
+        add(if self.condition.is_empty() { "" } else { " WHERE " }, &self.condition);
+        add(" ", &self.order);
+        add(" ", &self.limit);
+        add(") ", &self.returning);
+        new
     }
 
-    /// A part of the text, its parameters with the numbers they have: their order changes.
-    fn numbered(&self, range: &Range<usize>) -> String {
-        let mut text = String::new();
+    /// Adds a part of the text, its parameters with the numbers they have: their order changes.
+    fn numbered(&self, range: &Range<usize>, new: &mut Rewritten) {
         let mut at = range.start;
+        let add = |new: &mut Rewritten, piece: Range<usize>| {
+            new.parts.push((new.text.len(), piece.start, piece.len()));
+            new.text.push_str(&self.sql[piece]);
+        };
         for (place, number) in &self.parameters {
             if range.contains(&place.start) {
-                text.push_str(&self.sql[at..place.start]);
-                text.push_str(&format!("?{number}"));
+                add(new, at..place.start);
+                new.parts.push((new.text.len(), place.start, 1));
+                new.text.push_str(&format!("?{number}"));
                 at = place.end;
             }
         }
-        text.push_str(&self.sql[at..range.end.max(at)]);
-        text
+        add(new, at..range.end.max(at));
+    }
+}
+
+impl Rewritten {
+    /// Where a byte of the text was; `None` if it is new.
+    pub(crate) fn original(&self, offset: usize) -> Option<usize> {
+        let part = self.parts.iter().find(|(at, _, bytes)| (*at..at + bytes).contains(&offset));
+        part.map(|(at, from, _)| from + offset - at)
     }
 }
 
@@ -249,7 +267,7 @@ mod tests {
     use super::*;
 
     fn rewritten(sql: &str) -> String {
-        let text = parse(sql).unwrap().rewritten("rowid");
+        let text = parse(sql).unwrap().rewritten("rowid").text;
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
@@ -271,6 +289,18 @@ mod tests {
             "WITH c AS (SELECT 1) DELETE FROM main.[t x] WHERE (rowid) IN (SELECT rowid FROM \
              main.[t x] WHERE a IN c LIMIT 1)",
         );
+    }
+
+    #[test]
+    fn places_are_found_again() {
+        let sql = "DELETE FROM t WHERE a = ? LIMIT nope";
+        let new = parse(sql).unwrap().rewritten("rowid");
+        for word in ["t WHERE", "a =", "LIMIT", "nope"] {
+            let place = new.text.rfind(word).unwrap();
+            let place = if word == "t WHERE" { new.text.find("t WHERE").unwrap() } else { place };
+            assert_eq!(new.original(place), sql.find(word), "{word}");
+        }
+        assert_eq!(new.original(new.text.find("IN (").unwrap()), None);
     }
 
     #[test]

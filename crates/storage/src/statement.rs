@@ -4,14 +4,16 @@
 //! connection can close, because it holds the connection.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use rusqlite::ffi;
+use rusqlite::types::{ToSql, ToSqlOutput};
 
 use crate::connection::Connection;
 use crate::result_code::Failure;
+use crate::row_count::{Counted, Programs, RowCount};
 use crate::value::ValueRef;
 
 /// A compiled statement.
@@ -23,6 +25,9 @@ pub(crate) struct Statement {
     columns_version: Cell<c_int>,
     parameters: usize,
     writes: bool,
+    // Runs that were counted, and what triggers had read and written at an earlier one of them.
+    runs: Cell<u64>,
+    triggers: Cell<(u64, RowCount)>,
 }
 
 /// What a step found.
@@ -75,6 +80,8 @@ impl Statement {
             columns_version: Cell::new(0),
             parameters: usize::try_from(parameters).unwrap_or(0),
             writes: !read_only && !explains,
+            runs: Cell::new(0),
+            triggers: Cell::default(),
         };
         statement.columns.replace(statement.read_columns());
         statement
@@ -218,6 +225,32 @@ impl Statement {
         Ok(())
     }
 
+    /// Begins a run whose rows are to be counted; returns its number.
+    pub(crate) fn count_anew(&self) -> u64 {
+        // SAFETY: the statement is alive.
+        unsafe { ffi::sqlite3_stmt_scanstatus_reset(self.raw.as_ptr()) };
+        self.runs.set(self.runs.get() + 1);
+        self.runs.get()
+    }
+
+    /// Rows of the run that [`count_anew`](Self::count_anew) began; `None` when a later run took
+    /// its place.
+    pub(crate) fn rows_of_run(&self, run: u64, counted: &dyn Counted) -> Option<RowCount> {
+        if run != self.runs.get() {
+            return None;
+        }
+        let programs = Programs::of(self)?;
+        let (main, all) = (programs.main(counted), programs.triggers(counted));
+        let (last, before) = self.triggers.get();
+        // SQLite counts triggers over all runs; of several the share of each is not known.
+        let runs = run.saturating_sub(last).max(1);
+        let part = |all: u64, before: u64| all.saturating_sub(before) / runs;
+        Some(RowCount {
+            read: main.read + part(all.read, before.read),
+            written: main.written + part(all.written, before.written),
+        })
+    }
+
     /// One of SQLite's counters of this statement.
     pub(crate) fn count(&self, counter: c_int, after: Counter) -> c_int {
         let restart = c_int::from(matches!(after, Counter::Restart));
@@ -251,6 +284,14 @@ impl Statement {
 
     fn checked(&self, code: c_int) -> Result<(), Failure> {
         if code == ffi::SQLITE_OK { Ok(()) } else { Err(self.connection.failure(code)) }
+    }
+}
+
+/// How a statement is handed to SQLite's own tables about statements.
+impl ToSql for Statement {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let pointer = self.raw.as_ptr().cast_const().cast::<c_void>();
+        Ok(ToSqlOutput::Pointer((pointer, c"stmt-pointer", None)))
     }
 }
 

@@ -44,7 +44,8 @@ impl ValueRef<'_> {
     }
 
     /// Bytes of memory an owned copy takes.
-    pub(crate) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let beyond = match self {
             ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
             ValueRef::Text(text) => text.len(),

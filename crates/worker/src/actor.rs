@@ -8,12 +8,13 @@ mod delete_all;
 mod section;
 mod transaction;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
-use storage::Database;
+use storage::{Database, Settings};
 use tokio::task::AbortHandle;
 
 use crate::actor_alarm::AlarmState;
@@ -214,12 +215,23 @@ impl Actor {
         self.opening.set(opening);
         self.shard().databases().add(opening, self);
         let durability = self.shard().durability(opening, self.counted.get());
-        let settings = &self.shard().limits().storage;
-        let database = Database::open_with(&self.database_path(), &durability, settings)?;
+        let database =
+            Database::open_with(&self.database_path(), &durability, &self.storage_settings())?;
         database.set_interrupt(Some(self.shard().interrupt()));
         *self.database.borrow_mut() = Some(database.clone());
         self.check_alarm(&database)?;
         Ok(database)
+    }
+
+    /// What its database may take, and whether its past is kept.
+    fn storage_settings(&self) -> Cow<'_, Settings> {
+        let settings = &self.shard().limits().storage;
+        let root = &self.identity.position.root;
+        let home = self.shard().workers().0.home(&root.class);
+        if home.keeps_history || settings.history.is_none() {
+            return Cow::Borrowed(settings);
+        }
+        Cow::Owned(Settings { history: None, ..settings.clone() })
     }
 
     /// Closes its database if nothing used it since a round of the shard's sweeps; returns whether
@@ -229,7 +241,11 @@ impl Actor {
         let Some(database) = self.database.borrow().clone() else { return false };
         // What is held waits for a report that would not come any more.
         let is_busy = database.is_dirty() || !self.gate.borrow().is_empty();
-        if self.used.get() > unused_since || is_busy || database.must_stay_open() {
+        if self.used.get() > unused_since || is_busy {
+            return true;
+        }
+        if database.must_stay_open() {
+            database.release_memory();
             return true;
         }
         if !database.is_copied() {

@@ -29,6 +29,8 @@ pub struct Home {
     pub worker: usize,
     /// The exported class.
     pub class: String,
+    /// Earlier states of its objects are kept, where the process keeps any.
+    pub keeps_history: bool,
 }
 
 /// The configured workers that run on a shard, by their places.
@@ -91,7 +93,7 @@ impl Configured {
     #[must_use]
     pub fn home(&self, key: &str) -> Home {
         let home = self.namespaces.get(key).cloned();
-        home.unwrap_or_else(|| Home { worker: 0, class: key.into() })
+        home.unwrap_or_else(|| Home { worker: 0, class: key.into(), keeps_history: true })
     }
 }
 
@@ -212,12 +214,15 @@ mod tests {
 
     #[test]
     fn a_key_that_nobody_configured_is_a_class_of_the_first_worker() {
-        let home = Home { worker: 1, class: "Room".into() };
+        let home = Home { worker: 1, class: "Room".into(), keeps_history: true };
         let namespaces = HashMap::from([("chat-Room".to_owned(), home.clone())]);
         let workers = vec![worker(Bindings::default()), worker(Bindings::default())];
         let configured = Configured::new(workers, namespaces);
         assert_eq!(configured.home("chat-Room"), home);
-        assert_eq!(configured.home("Room"), Home { worker: 0, class: "Room".into() });
+        assert_eq!(
+            configured.home("Room"),
+            Home { worker: 0, class: "Room".into(), keeps_history: true }
+        );
         assert_eq!(configured.classes_of(1).collect::<Vec<_>>(), ["Room"]);
         assert_eq!(configured.classes_of(0).count(), 0);
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::actor::Actor;
 use crate::capability::{Arrived, Capability};
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
@@ -32,6 +33,7 @@ pub(crate) struct Tails {
 /// One event that is being traced.
 pub(crate) struct Trace {
     tails: Rc<Tails>,
+    actor: Option<Rc<Actor>>,
     entrypoint: Option<String>,
     model: &'static str,
     event: Value,
@@ -61,6 +63,7 @@ impl Tails {
         };
         Some(Box::new(Trace {
             tails: Rc::clone(self),
+            actor: event.actor.clone(),
             entrypoint,
             model: if event.actor.is_some() { "durableObject" } else { "stateless" },
             event: info,
@@ -130,7 +133,7 @@ impl Trace {
         self.outcome.is_some()
     }
 
-    /// Tells the tail workers.
+    /// Tells the tail workers, once what the event wrote is durable: the item may reveal it.
     pub fn send(self, cpu: Duration) {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut item = Map::new();
@@ -149,7 +152,17 @@ impl Trace {
         put("logs", self.logs.into());
         put("eventTimestamp", self.began_ms.into());
         put("event", self.event);
-        self.tails.send(&Value::Object(item));
+        let item = Value::Object(item);
+        let Some(durable) = self.actor.and_then(|actor| actor.signal_when_durable()) else {
+            return self.tails.send(&item);
+        };
+        let tails = self.tails;
+        Rc::clone(&tails.shard).spawn(async move {
+            match durable.await {
+                Ok(Ok(())) => tails.send(&item),
+                _ => tracing::warn!("an event is not traced because its writes are lost"),
+            }
+        });
     }
 }
 

@@ -82,7 +82,8 @@ impl Reading<'_> {
         let all = self.workers.iter().enumerate().flat_map(|(worker, (_, entry))| {
             entry.durable_object_namespaces.iter().filter_map(move |namespace| {
                 let key = namespace.unique_key.clone()?;
-                Some((key, Home { worker, class: namespace.class_name.clone() }))
+                let class = namespace.class_name.clone();
+                Some((key, Home { worker, class, keeps_history: true }))
             })
         });
         all.collect()

@@ -40,6 +40,7 @@ fn names_with_the_reserved_prefix_are_out_of_reach() {
     }
     check(Decision::Allow, ffi::SQLITE_ALTER_TABLE, "main", "t");
     check(Decision::Deny, ffi::SQLITE_ALTER_TABLE, "main", "_cf_KV");
+    check(Decision::Deny, ffi::SQLITE_ALTER_TABLE, "temp", "t");
 }
 
 #[test]
@@ -101,6 +102,7 @@ fn pragmas_are_matched_with_their_argument() {
         ("foreign_key_check", ""),
         ("foreign_key_check", "t"),
         ("quick_check", "10"),
+        ("optimize", "0x10002"),
         ("optimize", "-1"),
         ("optimize", ""),
         ("page_size", ""),
@@ -113,7 +115,6 @@ fn pragmas_are_matched_with_their_argument() {
         ("table_info", "_cf_KV"),
         ("foreign_keys", "2"),
         ("quick_check", "_cf_KV"),
-        ("optimize", "0x10002"),
         ("page_size", "512"),
         ("journal_mode", ""),
         ("locking_mode", "normal"),

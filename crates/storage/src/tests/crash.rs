@@ -6,7 +6,7 @@ use super::{Fixture, number};
 use crate::database_file::wal_of;
 
 #[test]
-fn a_wal_cut_at_any_place_holds_a_prefix_of_whole_commits() {
+fn st_32_a_wal_cut_at_any_place_holds_a_prefix_of_whole_commits() {
     let (fixture, database) = Fixture::new();
     database.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", &[]).unwrap();
     database.commit().unwrap();

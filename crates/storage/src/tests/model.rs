@@ -61,13 +61,13 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_000,
+        cases: 1_000, // Of 100 operations each.
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
-    fn operations_agree_with_the_model(operations in vec(operation(), 1..200)) {
+    fn operations_agree_with_the_model(operations in vec(operation(), 100)) {
         let (fixture, mut database) = Fixture::new();
         let mut model = Model::default();
         database.exec(SCHEMA, &[]).unwrap();

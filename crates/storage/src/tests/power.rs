@@ -240,6 +240,7 @@ impl Story {
             1 => return Ok(Some(End::Kill)),
             2 if self.disk.random(3) == 0 => return Ok(Some(End::Delete)),
             2 => return self.go_back(database),
+            15 if self.disk.random(4) == 0 => return self.empty(database, sink),
             3 | 4 => database.checkpoint()?,
             5..=8 => {
                 sink.run();
@@ -267,6 +268,19 @@ impl Story {
                 }
             }
         }
+        Ok(None)
+    }
+
+    /// Removes everything in one commit: until it is durable, all of it may be there or nothing.
+    fn empty(&mut self, database: &Database, sink: &HeldSink) -> Result<Option<End>, Error> {
+        self.is_deleting = true;
+        database.reset()?;
+        sink.run();
+        if let Some(error) = database.log().failure() {
+            return Err(error.clone());
+        }
+        (self.acknowledged, self.written, self.is_deleting) = (0, 0, false);
+        self.marks.clear();
         Ok(None)
     }
 

@@ -288,15 +288,16 @@ impl SimFile {
             Err(error) => {
                 // The kernel forgets what it could not write: a later sync succeeds without it.
                 let state = &mut *self.disk.lock();
-                state.files[self.number].lose(&mut state.seed, 50);
+                let keeps = random(&mut state.seed, 2) == 0;
+                state.files[self.number].forget(&mut state.seed, keeps);
                 return Err(error);
             }
         };
         state.syncs.push(doing);
         if state.deaf != Some(doing) {
             let file = &mut state.files[self.number];
-            file.unsynced.clear();
-            file.durable.clone_from(&file.now);
+            let Content { durable, unsynced, .. } = file;
+            unsynced.drain(..).for_each(|change| change.apply_to(durable));
         }
         Ok(())
     }
@@ -306,6 +307,16 @@ impl Content {
     fn apply(&mut self, change: Change) {
         change.apply_to(&mut self.now);
         self.unsynced.push(change);
+    }
+
+    /// A sync failed: some of the writes are lost. What is read is either what is left, or still
+    /// what was written, as if it were on disk.
+    fn forget(&mut self, seed: &mut u64, keeps: bool) {
+        let now = keeps.then(|| self.now.clone());
+        self.lose(seed, 50);
+        if let Some(now) = now {
+            self.now = now;
+        }
     }
 
     /// Forgets writes that were not synced, all but `survives` of a hundred.
