@@ -17,6 +17,7 @@ import { neverClone } from "ext:beryl/structured_clone.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
+import { rehearse } from "ext:beryl/rehearsal.js";
 import { Response } from "ext:beryl/response.js";
 import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
 import { RpcStub } from "ext:beryl/rpc_stub.js";
@@ -70,3 +71,5 @@ globalThis.__start = (namespace) =>
 globalThis.__report = reportRejection;
 globalThis.__commonJs = prepareCommonJs;
 globalThis.__bound = boundMappings;
+
+rehearse();

@@ -275,6 +275,7 @@ deno_core::extension!(
         "node.js",
         "pending.js",
         "performance.js",
+        "rehearsal.js",
         "request.js",
         "request_init.js",
         "response.js",
