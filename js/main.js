@@ -12,7 +12,7 @@ import { installGlobals } from "ext:beryl/globals.js";
 import { boundMappings } from "ext:beryl/memory.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
-import { bytesOf, setLength, viewBytes } from "ext:beryl/streams.js";
+import { bytesOf, isDisturbed, isLocked, setLength, viewBytes } from "ext:beryl/streams.js";
 import { neverClone } from "ext:beryl/structured_clone.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
@@ -53,6 +53,8 @@ internals.runtime = {
   fetch,
   hasFlag,
   hasherOf,
+  isDisturbed,
+  isLocked,
   neverClone,
   open,
   promiseOf,

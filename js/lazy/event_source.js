@@ -1,72 +1,69 @@
-// EventSource (HTML standard), also over a stream that somebody else opened.
+// EventSource (HTML standard, server-sent events), with the platform's `fetcher` and `from()`.
 
 (() => {
-  const { core, internals, primordials } = __bootstrap;
+  const { internals, primordials } = __bootstrap;
   const {
-    ArrayPrototypeJoin, ArrayPrototypePush, MathMax, Number, ObjectDefineProperties, Promise,
-    PromisePrototypeThen, RegExpPrototypeTest, SafeRegExp, StringPrototypeIncludes,
-    StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith, Symbol,
-    SymbolDispose, SymbolToStringTag,
+    ArrayPrototypeJoin, ArrayPrototypePush, Error, MathMax, MathMin, Number, ObjectDefineProperty,
+    PromisePrototypeThen, PromiseResolve, RegExpPrototypeExec, SafeRegExp,
+    StringPrototypeCharCodeAt, StringPrototypeIndexOf, StringPrototypeSlice,
+    StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeToLowerCase,
+    StringPrototypeTrim, Symbol, SymbolToStringTag, TypeError,
   } = primordials;
-  const { domException } = internals.runtime;
-  const { TextDecoder, URL, load, setTimeout, clearTimeout } = internals.nodeParts;
-  const { Event, EventTarget, MessageEvent } = load("02_event.js");
+  const { domException, fetch, isDisturbed, isLocked } = internals.runtime;
+  const { TextDecoder, URL, load, reportUncaught, setTimeout } = internals.nodeParts;
+  const { ErrorEvent, Event, EventTarget, MessageEvent } = load("02_event.js");
 
   const CONNECTING = 0;
   const OPEN = 1;
   const CLOSED = 2;
+
+  /** Milliseconds until it connects again, and what a server may set. */
   const RETRY_MS = 2_000;
   const RETRY_MS_MIN = 1_000;
-  /** Answers without content in a row before it gives up. */
-  const EMPTY_MAX = 2;
-  const DIGITS = new SafeRegExp("^[0-9]+$");
-  const kStream = Symbol("stream");
+  const RETRY_MS_MAX = 10_000;
+
+  const kFrom = Symbol("from");
+  const DIGITS = new SafeRegExp(/^[0-9]+$/);
 
   class EventSource extends EventTarget {
     #url = "";
-    #origin = "";
-    #fetcher;
+    #fetcher = undefined;
     #state = CONNECTING;
     #lastEventId = "";
     #retryMs = RETRY_MS;
-    #empty = 0;
-    #timer = 0;
     #reader = null;
-    onopen = null;
-    onmessage = null;
-    onerror = null;
+    #handlers = { __proto__: null, open: null, message: null, error: null };
 
     constructor(url, init = undefined) {
       super();
-      if (url === kStream) {
-        this.#state = OPEN;
-        this.#follow(init);
-        return;
-      }
-      let parsed;
-      try {
-        parsed = new URL(`${url}`);
-      } catch {
-        throw domException(
-          `Cannot open an EventSource to '${url}'. The URL is invalid.`,
-          "SyntaxError",
-        );
-      }
+      if (url === kFrom) return;
       if (init?.withCredentials) {
         throw domException(
           "The init.withCredentials option is not supported. It must be false or undefined.",
           "NotSupportedError",
         );
       }
-      this.#url = parsed.href;
-      this.#origin = parsed.origin;
-      this.#fetcher = init?.fetcher ?? globalThis;
+      try {
+        this.#url = new URL(`${url}`).href;
+      } catch {
+        throw domException(
+          `Cannot open an EventSource to '${url}'. The URL is invalid.`,
+          "SyntaxError",
+        );
+      }
+      this.#fetcher = init?.fetcher;
       this.#connect();
     }
 
-    /** @param {ReadableStream} stream What a server sent. */
+    /** @param {ReadableStream} stream What would be the body of the answer. */
     static from(stream) {
-      return new EventSource(kStream, stream);
+      if (isLocked(stream)) throw new TypeError("This ReadableStream is locked.");
+      if (isDisturbed(stream)) {
+        throw new TypeError("This ReadableStream has already been read from.");
+      }
+      const source = new EventSource(kFrom);
+      source.#run(stream, false);
+      return source;
     }
 
     get url() {
@@ -74,7 +71,6 @@
     }
 
     get withCredentials() {
-      void this.#url;
       return false;
     }
 
@@ -82,157 +78,191 @@
       return this.#state;
     }
 
-    close() {
-      if (this.#state === CLOSED) return;
-      this.#state = CLOSED;
-      clearTimeout(this.#timer);
-      const reader = this.#reader;
-      this.#reader = null;
-      if (reader !== null) PromisePrototypeThen(reader.cancel(), undefined, () => {});
+    get onopen() {
+      return this.#handlers.open;
     }
 
-    [SymbolDispose]() {
-      this.close();
+    set onopen(handler) {
+      this.#handle("open", handler);
+    }
+
+    get onmessage() {
+      return this.#handlers.message;
+    }
+
+    set onmessage(handler) {
+      this.#handle("message", handler);
+    }
+
+    get onerror() {
+      return this.#handlers.error;
+    }
+
+    set onerror(handler) {
+      this.#handle("error", handler);
+    }
+
+    close() {
+      this.#state = CLOSED;
+      const reader = this.#reader;
+      this.#reader = null;
+      if (reader !== null) ignore(reader.cancel());
     }
 
     get [SymbolToStringTag]() {
       return "EventSource";
     }
 
+    #handle(type, handler) {
+      const before = this.#handlers[type];
+      if (before !== null) this.removeEventListener(type, before);
+      this.#handlers[type] = typeof handler === "function" ? handler : null;
+      if (this.#handlers[type] !== null) this.addEventListener(type, handler);
+    }
+
     #connect() {
+      if (this.#state === CLOSED) return;
       const headers = { accept: "text/event-stream", "cache-control": "no-cache" };
       if (this.#lastEventId !== "") headers["last-event-id"] = this.#lastEventId;
+      const fetcher = this.#fetcher;
+      const init = { headers };
+      const answer = fetcher === undefined
+        ? fetch(this.#url, init)
+        : fetcher.fetch(this.#url, init);
       PromisePrototypeThen(
-        new Promise((resolve) => resolve(this.#fetcher.fetch(this.#url, { headers }))),
+        PromiseResolve(answer),
         (response) => this.#answered(response),
-        () => this.#again(),
+        (error) => this.#failed(error, false),
       );
     }
 
     #answered(response) {
       if (this.#state === CLOSED) return;
-      if (response.status === 204) {
-        this.#empty++;
-        return this.#empty < EMPTY_MAX ? this.#again() : this.#fail();
+      if (!response.ok) return this.#refuse(`The response status code was ${response.status}.`);
+      const type = response.headers.get("content-type");
+      if (type === null) return this.#refuse("No content type header was present in the response.");
+      const essence = StringPrototypeTrim(StringPrototypeSplit(type, ";")[0]);
+      if (StringPrototypeToLowerCase(essence) !== "text/event-stream") {
+        return this.#refuse(`The content type '${type}' is invalid.`);
       }
-      const type = response.headers.get("content-type") ?? "";
-      if (!response.ok || !StringPrototypeStartsWith(type, "text/event-stream")) {
-        return this.#fail();
-      }
-      this.#empty = 0;
-      this.#state = OPEN;
-      this.#fire(new Event("open"));
-      if (response.body === null) return this.#again();
-      this.#follow(response.body);
+      if (response.redirected) this.#url = response.url;
+      const { body } = response;
+      if (body !== null) return this.#run(body, true);
+      this.#failed(new Error("The server provided no content. Will try reconnecting."), true);
+      this.#reconnect();
     }
 
-    /** Reads to the end, then asks for more. */
-    async #follow(stream) {
-      const decoder = new TextDecoder();
-      const parse = this.#parser();
+    #refuse(text) {
+      this.#failed(domException(text, "AbortError"), false);
+    }
+
+    #failed(error, isReconnecting) {
+      if (this.#state === CLOSED) return;
+      this.#state = isReconnecting ? CONNECTING : CLOSED;
+      this.dispatchEvent(new ErrorEvent("error", { error, message: error.message }));
+      reportUncaught(error);
+    }
+
+    #reconnect() {
+      if (this.#state === CLOSED) return;
+      setTimeout(() => this.#connect(), this.#retryMs);
+    }
+
+    async #run(stream, isReconnecting) {
+      const lines = new Lines();
+      const message = new Pending();
       try {
-        this.#reader = stream.getReader();
-        while (this.#state === OPEN) {
-          const { done, value } = await this.#reader.read();
+        const reader = stream.getReader();
+        this.#reader = reader;
+        this.#state = OPEN;
+        this.dispatchEvent(new Event("open"));
+        for (;;) {
+          const { done, value } = await reader.read();
           if (done) break;
-          parse(decoder.decode(value, { stream: true }));
+          lines.add(value);
+          for (let line = lines.next(); line !== null; line = lines.next()) {
+            this.#take(line, message);
+            if (this.#state === CLOSED) return;
+          }
         }
-      } catch {
-        // A connection that is lost is made again.
-      }
-      this.#reader = null;
-      if (this.#state === CLOSED) return;
-      if (this.#fetcher === undefined) this.close();
-      else this.#again();
-    }
-
-    #again() {
-      if (this.#state === CLOSED) return;
-      this.#state = CONNECTING;
-      this.#fire(new Event("error"));
-      if (this.#state === CONNECTING) {
-        this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
-      }
-    }
-
-    #fail() {
-      this.#state = CLOSED;
-      this.#fire(new Event("error"));
-    }
-
-    #fire(event) {
-      this.dispatchEvent(event);
-      const handler = this[`on${event.type}`];
-      if (typeof handler !== "function") return;
-      try {
-        handler.call(this, event);
       } catch (error) {
-        internals.nodeParts.reportUncaught(error);
+        return this.#failed(error, false);
+      }
+      this.#failed(new Error("The server disconnected."), isReconnecting);
+      if (isReconnecting) this.#reconnect();
+    }
+
+    #take(line, message) {
+      if (line === "") return this.#tell(message);
+      const colon = StringPrototypeIndexOf(line, ":");
+      if (colon === 0) return;
+      const name = colon < 0 ? line : StringPrototypeSlice(line, 0, colon);
+      let value = colon < 0 ? "" : StringPrototypeSlice(line, colon + 1);
+      if (StringPrototypeStartsWith(value, " ")) value = StringPrototypeSlice(value, 1);
+      if (name === "data") ArrayPrototypePush(message.data, value);
+      else if (name === "event") message.type = value;
+      else if (name === "id") this.#lastEventId = value;
+      else if (name === "retry" && RegExpPrototypeExec(DIGITS, value) !== null) {
+        this.#retryMs = MathMax(MathMin(Number(value), RETRY_MS_MAX), RETRY_MS_MIN);
       }
     }
 
-    /** @returns {(text: string) => void} Takes the next piece of text. */
-    #parser() {
-      let rest = "";
-      let data = [];
-      let type = "";
-      const dispatch = () => {
-        const text = ArrayPrototypeJoin(data, "\n");
-        const name = type === "" ? "message" : type;
-        data = [];
-        type = "";
-        if (text === "" || this.#state !== OPEN) return;
-        const lastEventId = this.#lastEventId;
-        this.#fire(new MessageEvent(name, { data: text, lastEventId, origin: this.#origin }));
-      };
-      const field = (name, value) => {
-        if (name === "data") ArrayPrototypePush(data, value);
-        else if (name === "event") type = value;
-        else if (name === "id") {
-          if (!StringPrototypeIncludes(value, "\0")) this.#lastEventId = value;
-        } else if (name === "retry" && RegExpPrototypeTest(DIGITS, value)) {
-          this.#retryMs = MathMax(Number(value), RETRY_MS_MIN);
-        }
-      };
-      const line = (text) => {
-        if (text === "") return dispatch();
-        const colon = StringPrototypeIndexOf(text, ":");
-        if (colon === 0) return;
-        if (colon < 0) return field(text, "");
-        const start = text[colon + 1] === " " ? colon + 2 : colon + 1;
-        field(StringPrototypeSlice(text, 0, colon), StringPrototypeSlice(text, start));
-      };
-      return (text) => {
-        rest += text;
-        let from = 0;
-        for (let at = 0; at < rest.length; at++) {
-          const c = rest[at];
-          if (c !== "\n" && c !== "\r") continue;
-          // The other half of a line end may still come.
-          if (c === "\r" && at + 1 === rest.length) break;
-          line(StringPrototypeSlice(rest, from, at));
-          if (c === "\r" && rest[at + 1] === "\n") at++;
-          from = at + 1;
-        }
-        rest = StringPrototypeSlice(rest, from);
-      };
+    #tell(message) {
+      const { data, type } = message;
+      message.data = [];
+      message.type = "message";
+      const text = ArrayPrototypeJoin(data, "\n");
+      if (text === "") return;
+      const origin = this.#url === "" ? "" : new URL(this.#url).origin;
+      const lastEventId = this.#lastEventId;
+      this.dispatchEvent(new MessageEvent(type, { data: text, lastEventId, origin }));
     }
   }
 
-  const constant = (value) => ({ __proto__: null, value, enumerable: true });
-  const handler = { __proto__: null, value: null, writable: true, configurable: true };
-  const states = {
-    __proto__: null,
-    CONNECTING: constant(CONNECTING),
-    OPEN: constant(OPEN),
-    CLOSED: constant(CLOSED),
-  };
-  ObjectDefineProperties(EventSource, states);
-  ObjectDefineProperties(EventSource.prototype, {
-    ...states,
-    onopen: handler,
-    onmessage: handler,
-    onerror: handler,
-  });
+  /** A message that is being read. */
+  class Pending {
+    data = [];
+    type = "message";
+  }
+
+  /** Text in pieces, cut into lines that end with CR, LF or both. */
+  class Lines {
+    #decoder = new TextDecoder();
+    #text = "";
+    #endedWithReturn = false;
+
+    add(bytes) {
+      this.#text += this.#decoder.decode(bytes, { stream: true });
+    }
+
+    /** @returns {string | null} Null until a line is complete. */
+    next() {
+      if (this.#endedWithReturn && this.#text !== "") {
+        this.#endedWithReturn = false;
+        if (this.#text[0] === "\n") this.#text = StringPrototypeSlice(this.#text, 1);
+      }
+      const text = this.#text;
+      for (let at = 0; at < text.length; at++) {
+        const code = StringPrototypeCharCodeAt(text, at);
+        if (code !== 10 && code !== 13) continue;
+        this.#endedWithReturn = code === 13;
+        this.#text = StringPrototypeSlice(text, at + 1);
+        return StringPrototypeSlice(text, 0, at);
+      }
+      return null;
+    }
+  }
+
+  const states = { CONNECTING, OPEN, CLOSED };
+  for (const name in states) {
+    const constant = { __proto__: null, value: states[name], enumerable: true };
+    ObjectDefineProperty(EventSource, name, constant);
+    ObjectDefineProperty(EventSource.prototype, name, constant);
+  }
+
+  function ignore(promise) {
+    PromisePrototypeThen(promise, undefined, () => {});
+  }
+
   return { EventSource };
 })();

@@ -60,7 +60,7 @@ impl Limits {
             limit("wasm_memory_bytes", l::WASM_MEMORY_BYTES_MAX, "bytes", "WebAssembly.Memory")
                 .ends("RangeError", ""),
             limit("isolates", self.isolates_max as u64, "isolates", "process")
-                .ends("overloaded", ""),
+                .ends("overloaded", "`--isolates`"),
             limit("idle_isolates", l::IDLE_WORKERS_MAX as u64, "isolates without work", "thread")
                 .ends("eviction", ""),
             limit("objects", self.actors_max as u64, "objects and facets in memory", "thread")

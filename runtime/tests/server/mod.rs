@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use client::{Answer, Ask};
@@ -191,7 +191,7 @@ impl Output {
         self.0.lock().unwrap().clone()
     }
 
-    fn collect(&self, stream: impl Read + Send + 'static) {
+    fn collect(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let output = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n') {
@@ -200,7 +200,7 @@ impl Output {
                 text.push_str(&String::from_utf8_lossy(&line));
                 text.push('\n');
             }
-        });
+        })
     }
 }
 
@@ -220,17 +220,24 @@ pub fn serve(data: &Path) -> Command {
 
 /// Starts a process whose output is collected.
 pub fn spawn(command: &mut Command, output: &Output) -> Child {
+    spawn_read(command, output).0
+}
+
+/// Also gives the threads that read: they end with the output.
+fn spawn_read(command: &mut Command, output: &Output) -> (Child, [JoinHandle<()>; 2]) {
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    output.collect(child.stdout.take().unwrap());
-    output.collect(child.stderr.take().unwrap());
-    child
+    let readers = [
+        output.collect(child.stdout.take().unwrap()),
+        output.collect(child.stderr.take().unwrap()),
+    ];
+    (child, readers)
 }
 
 /// Runs a call that is expected to end by itself.
 pub fn ended(command: &mut Command) -> Ended {
     let output = Output::default();
-    let mut child = spawn(command, &output);
+    let (mut child, readers) = spawn_read(command, &output);
     let deadline = Instant::now() + PATIENCE;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -242,8 +249,8 @@ pub fn ended(command: &mut Command) -> Ended {
         }
         thread::sleep(PAUSE);
     };
-    // The last lines may still be in the pipe; they come before its end.
-    wait_for("a message", || Some(()).filter(|()| !output.text().is_empty()));
+    // The last lines may still be in the pipe.
+    wait_for("the output", || readers.iter().all(JoinHandle::is_finished).then_some(()));
     Ended { code: status.code(), output: output.text() }
 }
 
