@@ -31,12 +31,12 @@ const {
 } = primordials;
 
 // What happened; the numbers are those of `worker::event::Delivery`.
-const FETCH = 0;
-const CALL = 1;
-const CONSTRUCT = 2;
+export const FETCH = 0;
+export const CALL = 1;
+export const CONSTRUCT = 2;
 const SETTLE = 3;
 const TIMER = 4;
-const FORGET = 5;
+export const FORGET = 5;
 const INVOKE = 6;
 const RETURNED = 7;
 const SOCKET = 8;

@@ -6,18 +6,12 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { DurableObject } from "ext:beryl/actor.js";
-import { dispatch, start } from "ext:beryl/dispatch.js";
+import { CALL, CONSTRUCT, dispatch, FETCH, FORGET, start } from "ext:beryl/dispatch.js";
 import { forgetEnvironment } from "ext:beryl/env.js";
 import { setCurrentEvent } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const { Error, ObjectKeys } = primordials;
-
-// As in `dispatch.js`.
-const FETCH = 0;
-const CALL = 1;
-const CONSTRUCT = 2;
-const FORGET = 5;
 
 const ACTOR = 1;
 const BINDINGS = '{"values":{},"loaders":{},"namespaces":{},"services":{},"actorClasses":{},' +
