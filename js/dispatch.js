@@ -292,7 +292,7 @@ function runWaiting(done, value, moved) {
 
 /** Answers an event with what its handler threw. */
 function fail(event, error) {
-  const { name, message, stack, code, limit, isRemote } = errorParts(error);
+  const { name, message, stack, code, limit, used, place, isRemote } = errorParts(error);
   const value = thrownClone(error, actorHex(currentActor()));
-  ops.op_dispatch_fail(event, name, message, stack, code, limit, isRemote, value);
+  ops.op_dispatch_fail(event, name, message, stack, code, limit, used, place, isRemote, value);
 }

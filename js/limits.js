@@ -5,7 +5,16 @@ import { primordials } from "ext:core/mod.js";
 const { MathTrunc, Number, NumberIsFinite, TypeError } = primordials;
 
 /** Those of the platform first, then ours. */
-const FIELDS = ["cpuMs", "subRequests", "memoryMb", "wallMs"];
+const FIELDS = [
+  "cpuMs",
+  "subRequests",
+  "memoryMb",
+  "wallMs",
+  "storageMb",
+  "timers",
+  "queuedEvents",
+  "logBytes",
+];
 const MAX = 0xffff_ffff;
 
 /**

@@ -20,10 +20,19 @@ const TYPES = {
 /**
  * @param {any} error
  * @returns {{name: string, message: string, stack: string, code: string, limit: number,
- *   isRemote: boolean}}
+ *   used: number, place: string, isRemote: boolean}}
  */
 export function errorParts(error) {
-  const parts = { name: "Error", message: "", stack: "", code: "", limit: 0, isRemote: false };
+  const parts = {
+    name: "Error",
+    message: "",
+    stack: "",
+    code: "",
+    limit: 0,
+    used: 0,
+    place: "",
+    isRemote: false,
+  };
   try {
     const isDom = isDomException(error);
     if (!isDom && !core.isNativeError(error)) {
@@ -41,7 +50,12 @@ export function errorParts(error) {
     parts.isRemote = error.remote === true;
     // Only codes of ours mean anything to Rust.
     if (typeof error.code === "string") parts.code = error.code;
-    if (parts.code !== "" && typeof error.limit === "number") parts.limit = error.limit;
+    if (parts.code !== "" && typeof error.limit === "number") {
+      parts.limit = error.limit;
+      if (typeof error.used === "number") parts.used = error.used;
+      if (typeof error.where === "string") parts.place = error.where;
+      else if (!parts.isRemote) parts.place = parts.stack;
+    }
   } catch {
     parts.message = "The thrown value cannot be read.";
   }

@@ -81,7 +81,8 @@ export function fireTimer(id) {
   const timer = MapPrototypeGet(timers, id);
   if (timer === undefined) return;
   if (timer.every >= 0) {
-    ops.op_timers_start(id, timer.every);
+    // Its place may have been taken meanwhile; then it was its last time.
+    if (ops.op_timers_start(id, timer.every)) MapPrototypeDelete(timers, id);
   } else {
     MapPrototypeDelete(timers, id);
     finished++;
@@ -140,11 +141,7 @@ function start(name, callback, delay, args, isRepeated) {
   }
   const count = MapPrototypeGetSize(timers);
   if (count >= TIMERS_MAX) {
-    throw domException(
-      "You have exceeded the number of active timeouts you may set. max active timeouts: " +
-        `${TIMERS_MAX}, current active timeouts: ${count}, finished timeouts: ${finished}`,
-      "QuotaExceededError",
-    );
+    throw quotaExceeded(TIMERS_MAX, count);
   }
   const ms = delayMs(delay);
   const id = nextId();
@@ -155,8 +152,19 @@ function start(name, callback, delay, args, isRepeated) {
     event: currentEvent(),
     actor: currentActor(),
   });
-  ops.op_timers_start(id, ms);
+  if (ops.op_timers_start(id, ms)) {
+    MapPrototypeDelete(timers, id);
+    throw quotaExceeded(count, count);
+  }
   return id;
+}
+
+function quotaExceeded(max, count) {
+  return domException(
+    "You have exceeded the number of active timeouts you may set. max active timeouts: " +
+      `${max}, current active timeouts: ${count}, finished timeouts: ${finished}`,
+    "QuotaExceededError",
+  );
 }
 
 /** @returns {number} An id above zero that no running timer has. */

@@ -136,6 +136,10 @@ export class AppRunner extends DurableObject {
         wallMs: own.wall_ms,
         memoryMb: own.memory_mb,
         subRequests: own.subrequests,
+        storageMb: own.storage_mb,
+        timers: own.timers,
+        queuedEvents: own.queued_events,
+        logBytes: own.log_bytes,
       },
     }));
   }

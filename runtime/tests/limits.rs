@@ -16,7 +16,7 @@ use worker::limits::Limits;
 
 /// Does what its path says.
 const APP: &str = r#"
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 export class App extends DurableObject {
   async fetch(request) {
     // Some milliseconds of a processor for each million, however busy the machine is.
@@ -38,12 +38,42 @@ export class App extends DurableObject {
       case "/wait":
         await scheduler.wait(60_000);
         break;
+      case "/store":
+        for (let i = 0; i < 64; i++) {
+          this.ctx.storage.kv.put(crypto.randomUUID(), new Uint8Array(1 << 17));
+        }
+        break;
+      case "/timers": {
+        const timers = [];
+        try {
+          for (let i = 0; i < 100; i++) timers.push(setTimeout(() => {}, 60_000));
+        } catch (error) {
+          return new Response(`${timers.length} ${error.name} ${error.message}`);
+        } finally {
+          timers.forEach(clearTimeout);
+        }
+        break;
+      }
+      case "/queue": {
+        const waits = [1, 2, 3].map(() => this.ctx.exports.Waiter.fetch("http://x/"));
+        const codes = await Promise.all(waits.map((wait) => wait.then(() => "ok", (e) => e.code)));
+        return new Response(codes.join());
+      }
+      case "/calls":
+        for (let i = 0; i < 3; i++) await this.ctx.exports.Waiter.fetch("http://x/");
+        break;
       case "/hoard":
         for (const all = [];;) all.push(new Array(1000).fill(1));
     }
     return new Response("done");
   }
-}"#;
+}
+export class Waiter extends WorkerEntrypoint {
+  fetch() {
+    return scheduler.wait(10).then(() => new Response("waited"));
+  }
+}
+"#;
 
 #[test]
 fn the_page_about_limits_is_made_of_the_code() {
@@ -100,6 +130,13 @@ fn limits_of_an_app_hold_at_once_and_the_lower_one_counts() {
         let error = &answer.json()["error"];
         assert_eq!((answer.status, &error["code"]), (503, &"cpu_limit".into()), "{path}");
         assert_eq!(error["limit"], 150, "{error}");
+        assert!(error["used"].as_u64().unwrap() >= 150, "{error}");
+        if path == "/spin" {
+            let place: Vec<_> = error["where"].as_array().unwrap().iter().collect();
+            let is_named = |at: &str, name: &str| at.starts_with(name) && at.contains("app.js:");
+            assert!(is_named(place[0].as_str().unwrap(), "at spin ("), "{error}");
+            assert!(is_named(place[1].as_str().unwrap(), "at fetch ("), "{error}");
+        }
         assert!(error["raise"].as_str().unwrap().contains("--cpu-ms"), "{error}");
         assert_eq!(server.text("app", "/"), "done", "after {path}");
     }
@@ -110,6 +147,16 @@ fn limits_of_an_app_hold_at_once_and_the_lower_one_counts() {
     patch(&server, r#"{"wall_ms": null, "memory_mb": 16}"#);
     let answer = ask(&server, "/hoard");
     assert_eq!((answer.status, answer.code()), (503, "memory_limit".to_owned()));
+    let error = &answer.json()["error"];
+    assert_eq!(error["limit"], 16 << 20, "{error}");
+    assert!(error["used"].as_u64().unwrap() > 8 << 20, "{error}");
+    assert!(error["where"][0].as_str().unwrap().contains("fetch (app.js:"), "{error}");
+    patch(&server, r#"{"subrequests": 2}"#);
+    let answer = ask(&server, "/calls");
+    let error = &answer.json()["error"];
+    assert_eq!((answer.status, answer.code()), (503, "subrequest_limit".to_owned()));
+    assert_eq!((&error["limit"], &error["used"]), (&2.into(), &3.into()), "{error}");
+    patch(&server, r#"{"subrequests": null}"#);
     let limits = server.admin(&Ask::get("/v1/apps/app/limits")).json();
     assert_eq!(limits["limits"].to_string(), r#"{"memory_mb":16}"#);
     // They outlive a deployment and a restart.
@@ -118,6 +165,29 @@ fn limits_of_an_app_hold_at_once_and_the_lower_one_counts() {
     let server = Server::serve(data.path(), &[]);
     let limits = server.admin(&Ask::get("/v1/apps/app/limits")).json();
     assert_eq!(limits["limits"]["memory_mb"], 16);
+}
+
+#[test]
+fn an_app_may_have_less_storage_timers_events_and_log_than_others() {
+    let data = tempdir().unwrap();
+    let server = Server::serve(data.path(), &[]);
+    assert_eq!(server.deploy("app", APP).status, 201);
+    for path in ["/store", "/timers"] {
+        assert_eq!(server.text("app", path), "done");
+    }
+    assert_eq!(server.text("app", "/queue"), "ok,ok,ok");
+    let own = r#"{"storage_mb": 4, "timers": 10, "queued_events": 2, "log_bytes": 1000}"#;
+    assert_eq!(patch(&server, own).status, 200);
+    let answer = ask(&server, "/store");
+    assert_eq!((answer.status, answer.code()), (507, "storage_full".to_owned()));
+    assert!(answer.json()["error"]["raise"].as_str().unwrap().contains("storage_mb"));
+    let timers = server.text("app", "/timers");
+    assert!(timers.starts_with("10 QuotaExceededError "), "{timers}");
+    assert_eq!(server.text("app", "/queue"), "ok,overloaded,overloaded");
+    patch(&server, r#"{"storage_mb": null, "timers": null, "queued_events": null}"#);
+    for path in ["/store", "/timers"] {
+        assert_eq!(server.text("app", path), "done");
+    }
 }
 
 #[test]
@@ -166,9 +236,15 @@ curl -X PATCH localhost:7070/v1/apps/hello/limits -H \"authorization: Bearer $TO
   -d '{\"cpu_ms\": 200, \"wall_ms\": 5000, \"memory_mb\": 64, \"subrequests\": 50}'
 ```
 
+`storage_mb`, `timers`, `queued_events` and `log_bytes` are the others an app can have.
+
 `null` takes one back. CPU time is that of an event with all it starts, until its answer; after
 that, that of each stretch of JavaScript. A breach is answered in the one shape of
-[errors](errors.md), with `limit` (how much it is) and `raise` (how to have another one).
+[errors](errors.md), with `limit` (how much it is), `used`, `where` (the code that ran) and `raise`
+(how to have another one).
+
+SQL has no limits of its own for steps, rows and time: its time is CPU time of the event, its result
+is the event's memory, and a cursor gives one row at a time.
 
 | limit | value | each | a breach ends in | how to raise it |
 |---|---|---|---|---|

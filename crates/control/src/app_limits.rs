@@ -52,7 +52,16 @@ fn refuse(message: String) -> Refusal {
 }
 
 /// The limits that an app can have of its own; the lower of two holds.
-const NAMES: [&str; 4] = ["cpu_ms", "wall_ms", "memory_mb", "subrequests"];
+const NAMES: [&str; 8] = [
+    "cpu_ms",
+    "wall_ms",
+    "memory_mb",
+    "subrequests",
+    "storage_mb",
+    "timers",
+    "queued_events",
+    "log_bytes",
+];
 
 /// Bytes of a change; far more than all limits take.
 pub(crate) const BODY_BYTES_MAX: u64 = 4 << 10;

@@ -105,11 +105,11 @@ impl From<Error> for Refusal {
             Error::AppCode(_)
             | Error::AppNoHandler(_)
             | Error::AppThrew(_)
-            | Error::AppCpu { .. }
-            | Error::AppMemory
-            | Error::AppSubRequests { .. }
-            | Error::AppWall { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::OverloadQueue
+            | Error::AppCpu(_)
+            | Error::AppMemory(_)
+            | Error::AppSubRequests(_)
+            | Error::AppWall(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::OverloadQueue { .. }
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }
             | Error::OverloadQuarantine { .. }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 
+use crate::breach::Breach;
 use crate::bundle::Bundle;
 use crate::error::{Condemned, Error};
 use crate::isolate::{Hooks, Isolate};
@@ -87,12 +88,10 @@ impl<'a> Entered<'a> {
     pub fn next_turn(&mut self) -> Result<(), Error> {
         let watch = &self.isolate.watch;
         let before = std::mem::replace(&mut self.turn, watch.next_turn());
-        if !watch.fired(before) {
-            return Ok(());
+        match watch.breach(before) {
+            None => Ok(()),
+            Some(breach) => Err(self.condemn(Condemned::Cpu(breach))),
         }
-        let cause = Condemned::Cpu { limit_ms: watch.limit_ms() };
-        self.isolate.condemn(cause);
-        Err(Error::BrokenCondemned(cause))
     }
 
     /// Delivers one event: calls the bootstrap's dispatch function, runs the microtasks and
@@ -177,17 +176,27 @@ impl<'a> Entered<'a> {
 
     /// A terminated isolate is condemned at once: V8 may forget the request to stop.
     fn check_terminated(&mut self) -> Result<(), Error> {
-        let cause = if self.isolate.heap.is_exhausted() {
-            Condemned::Memory
-        } else if self.isolate.watch.fired(self.turn) {
-            Condemned::Cpu { limit_ms: self.isolate.watch.limit_ms() }
-        } else if self.runtime.v8_isolate().is_execution_terminating() {
-            Condemned::Terminated
-        } else {
-            return Ok(());
+        let cause = match self.breach() {
+            Some(cause) => cause,
+            None if self.runtime.v8_isolate().is_execution_terminating() => Condemned::Terminated,
+            None => return Ok(()),
         };
-        self.isolate.condemn(cause);
-        Err(Error::BrokenCondemned(cause))
+        Err(self.condemn(cause))
+    }
+
+    /// The limit that this turn passed, if it did.
+    fn breach(&self) -> Option<Condemned> {
+        let (heap, watch) = (&self.isolate.heap, &self.isolate.watch);
+        if let Some(used) = heap.exhausted_at() {
+            let limit = self.isolate.heap_bytes_max.get() as u64;
+            return Some(Condemned::Memory(Breach { limit, used, place: watch.take_stack() }));
+        }
+        watch.breach(self.turn).map(Condemned::Cpu)
+    }
+
+    fn condemn(&self, cause: Condemned) -> Error {
+        self.isolate.condemn(cause.clone());
+        Error::BrokenCondemned(cause)
     }
 }
 
@@ -198,11 +207,8 @@ impl Drop for Entered<'_> {
         unsafe { self.runtime.v8_isolate().exit() };
         self.isolate.watch.exit();
         // The watchdog may have fired after the last check; now it no longer can.
-        if self.isolate.heap.is_exhausted() {
-            self.isolate.condemn(Condemned::Memory);
-        } else if self.isolate.watch.fired(self.turn) {
-            let limit_ms = self.isolate.watch.limit_ms();
-            self.isolate.condemn(Condemned::Cpu { limit_ms });
+        if let Some(cause) = self.breach() {
+            self.isolate.condemn(cause);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::breach::Breach;
+
 /// A failure of an isolate as a whole.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -23,17 +25,14 @@ pub enum Error {
 }
 
 /// Why an isolate was condemned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Condemned {
-    /// A turn passed the CPU limit.
-    #[error("CPU limit of {limit_ms} ms exceeded")]
-    Cpu {
-        /// The limit in milliseconds.
-        limit_ms: u64,
-    },
-    /// The heap reached its limit.
+    /// A turn passed the CPU limit, in milliseconds.
+    #[error("CPU limit of {} ms exceeded", .0.limit)]
+    Cpu(Breach),
+    /// The heap reached its limit, in bytes.
     #[error("memory limit exceeded")]
-    Memory,
+    Memory(Breach),
     /// It was terminated from outside, or an earlier defect made it unsafe to go on.
     #[error("the isolate was terminated")]
     Terminated,

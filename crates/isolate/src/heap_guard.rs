@@ -5,7 +5,7 @@
 //! isolate. The callback cannot tell the two for certain, so each turn has one refusal free.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use deno_core::{JsRuntime, v8};
 
@@ -17,7 +17,8 @@ use crate::watchdog::WatchSlot;
 pub(crate) struct HeapGuard(Arc<Watch>);
 
 struct Watch {
-    exhausted: AtomicBool,
+    /// The bytes in use when the limit was passed; 0 while it was not.
+    exhausted: AtomicU64,
     /// A refused buffer was let pass, and the limit is raised.
     spared: AtomicBool,
     terminator: v8::IsolateHandle,
@@ -31,7 +32,7 @@ impl HeapGuard {
         buffers: Arc<Meter>,
         shard: Arc<WatchSlot>,
     ) -> HeapGuard {
-        let (exhausted, spared) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (exhausted, spared) = (AtomicU64::new(0), AtomicBool::new(false));
         HeapGuard(Arc::new(Watch { exhausted, spared, terminator, buffers, shard }))
     }
 
@@ -44,11 +45,11 @@ impl HeapGuard {
         runtime.add_near_heap_limit_callback(move |current, initial| {
             // SAFETY: see above; the heap's own thread is in the callback, so nobody else uses it.
             let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-            let is_roomy = isolate.get_heap_statistics().used_heap_size() < initial / 2;
+            let used = isolate.get_heap_statistics().used_heap_size();
+            let is_roomy = used < initial / 2;
             if !(watch.buffers.take_refused() && is_roomy && !watch.spared.swap(true, ORDER)) {
-                watch.exhausted.store(true, ORDER);
-                watch.terminator.terminate_execution();
-                watch.shard.note_exhausted();
+                watch.exhausted.store(used.max(1) as u64, ORDER);
+                watch.shard.end_exhausted(&watch.terminator);
             }
             // Even for a refused buffer: were it the heap after all, V8 would abort without.
             current.max(initial) + HEADROOM_BYTES
@@ -64,9 +65,9 @@ impl HeapGuard {
         }
     }
 
-    /// True once the limit was passed; the isolate must not run again.
-    pub(crate) fn is_exhausted(&self) -> bool {
-        self.0.exhausted.load(ORDER)
+    /// The bytes in use when the limit was passed, once it was; the isolate must not run again.
+    pub(crate) fn exhausted_at(&self) -> Option<u64> {
+        Some(self.0.exhausted.load(ORDER)).filter(|used| *used > 0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One V8 heap with its runtime, bound to the thread that made it.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use deno_core::{JsRuntime, v8};
 
 use crate::array_buffers::Meter;
 use crate::blame::Label;
+use crate::breach::MainContext;
 use crate::engine::Engine;
 use crate::entered::Entered;
 use crate::error::{Condemned, Error};
@@ -32,7 +33,7 @@ pub struct Isolate {
     pub(crate) heap: HeapGuard,
     pub(crate) heap_bytes_max: Cell<usize>,
     pub(crate) label: Cell<Label>,
-    condemned: Cell<Option<Condemned>>,
+    condemned: OnceCell<Condemned>,
     _count: Count,
 }
 
@@ -101,7 +102,7 @@ impl Isolate {
             heap,
             heap_bytes_max: Cell::new(engine.limits.heap_bytes_max),
             label: Cell::default(),
-            condemned: Cell::new(None),
+            condemned: OnceCell::new(),
             _count: count,
         };
         Ok(isolate)
@@ -113,7 +114,7 @@ impl Isolate {
     /// [`Error::BrokenCondemned`] if it may not run again.
     pub fn enter(&self) -> Result<Entered<'_>, Error> {
         match self.condemned.get() {
-            Some(cause) => Err(Error::BrokenCondemned(cause)),
+            Some(cause) => Err(Error::BrokenCondemned(cause.clone())),
             None => Ok(Entered::new(self)),
         }
     }
@@ -125,15 +126,14 @@ impl Isolate {
 
     /// Why the isolate may not run again, if so.
     #[must_use]
-    pub fn condemned(&self) -> Option<Condemned> {
+    pub fn condemned(&self) -> Option<&Condemned> {
         self.condemned.get()
     }
 
     /// Marks the isolate: it may only be dropped.
     pub fn condemn(&self, cause: Condemned) {
-        if self.condemned.get().is_none() {
-            self.condemned.set(Some(cause));
-        }
+        // The first cause is the one that counts.
+        let _ = self.condemned.set(cause);
     }
 
     pub(crate) fn runtime(&self) -> RefMut<'_, JsRuntime> {
@@ -187,6 +187,7 @@ impl Hooks {
         }
         scope.set_slot(CjsRunner(common_js));
         let context = v8::Global::new(scope, scope.get_current_context());
+        scope.set_slot(MainContext(context.clone()));
         Ok(Hooks { context, dispatch, start, report })
     }
 }

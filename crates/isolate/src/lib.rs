@@ -9,6 +9,7 @@
 
 mod array_buffers;
 mod blame;
+mod breach;
 mod bundle;
 mod code_cache;
 mod engine;
@@ -28,6 +29,7 @@ mod turn_end;
 mod watchdog;
 
 pub use blame::{Blame, Label, Offence, OffenceKind};
+pub use breach::Breach;
 pub use bundle::{Bundle, Module, TYPESCRIPT_ENDINGS, is_typescript, join};
 pub use engine::{Engine, IsolateLimits, SnapshotOutput, build_snapshot, lazy_script};
 pub use entered::Entered;

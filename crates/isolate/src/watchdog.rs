@@ -7,14 +7,19 @@
 //!
 //! Some built-ins of V8 never look whether they should end. What has not ended some time after its
 //! limit ends with the process, which is blamed on whose code it was ([`crate::blame`]).
+//!
+//! The first request to end is an interrupt that notes which code ran and then terminates; V8 takes
+//! it where it takes a termination. From the second look on it is the termination itself.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deno_core::v8::IsolateHandle;
+use deno_core::v8::{self, IsolateHandle};
 
 use crate::blame::{self, Blame, Label, Place};
+use crate::breach::{self, Breach};
 
 /// The watchdog thread's view of all shards; dropping it ends the thread.
 pub struct Watchdog {
@@ -50,6 +55,10 @@ pub struct WatchSlot {
     deadline_ms: AtomicU64,
     /// The turn in which the heap was exhausted: it must end at once.
     exhausted: AtomicU64,
+    /// What the clock showed in nanoseconds when the turn that was ended reached its limit.
+    due: AtomicU64,
+    /// The code that ran when it was.
+    stack: Mutex<Option<Arc<str>>>,
     place: &'static Place,
 }
 
@@ -109,6 +118,8 @@ impl WatchSlots {
             deadline: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
             exhausted: AtomicU64::new(0),
+            due: AtomicU64::new(0),
+            stack: Mutex::default(),
             place,
         });
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
@@ -153,18 +164,42 @@ impl WatchSlot {
     }
 
     /// The heap of what runs is exhausted: the turn ends as if it had passed its limit.
-    pub(crate) fn note_exhausted(&self) {
+    pub(crate) fn end_exhausted(&self, handle: &IsolateHandle) {
         self.exhausted.store(self.turn.load(Ordering::Relaxed), Ordering::Release);
+        self.interrupt_with_note(handle);
     }
 
-    /// True if this turn was ended for passing the limit.
-    pub(crate) fn fired(&self, turn: u64) -> bool {
-        self.fired.load(Ordering::Acquire) == turn
+    /// What was passed if this turn was ended for passing its CPU limit.
+    pub(crate) fn breach(&self, turn: u64) -> Option<Breach> {
+        if self.fired.load(Ordering::Acquire) != turn {
+            return None;
+        }
+        let due = Duration::from_nanos(self.due.load(Ordering::Relaxed));
+        let over = self.cpu().unwrap_or(due).saturating_sub(due).as_millis();
+        let (limit, over) = (self.limit_ms(), u64::try_from(over).unwrap_or(u64::MAX));
+        Some(Breach { limit, used: limit.saturating_add(over), place: self.take_stack() })
+    }
+
+    /// The code that ran when the turn was ended.
+    pub(crate) fn take_stack(&self) -> Option<Arc<str>> {
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Has what runs note where it is and end then.
+    fn interrupt_with_note(&self, handle: &IsolateHandle) {
+        *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        handle.request_interrupt(note_and_end, std::ptr::from_ref(self).cast_mut().cast());
+    }
+
+    /// True while the turn that runs was told to end.
+    fn is_ending(&self) -> bool {
+        let turn = self.turn.load(Ordering::Acquire);
+        [&self.fired, &self.exhausted].iter().any(|ended| ended.load(Ordering::Acquire) == turn)
     }
 
     /// The CPU limit that was passed in milliseconds: that of the turn, unless what ran in it has
     /// a lower one.
-    pub(crate) fn limit_ms(&self) -> u64 {
+    fn limit_ms(&self) -> u64 {
         match self.deadline_ms.load(Ordering::Relaxed) {
             0 => u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
             limit_ms => limit_ms,
@@ -184,9 +219,11 @@ impl WatchSlot {
         self.deadline_ms.store(0, Ordering::Relaxed);
     }
 
-    fn is_past_deadline(&self, cpu: Duration) -> bool {
+    /// The deadline, once it is past.
+    fn past_deadline(&self, cpu: Duration) -> Option<Duration> {
         let deadline = self.deadline.load(Ordering::Acquire);
-        deadline != 0 && cpu.as_nanos() >= u128::from(deadline)
+        let deadline = (deadline != 0).then(|| Duration::from_nanos(deadline))?;
+        (cpu >= deadline).then_some(deadline)
     }
 
     /// The CPU time that the shard's thread has used.
@@ -220,23 +257,50 @@ impl Watch {
         }
         let is_exhausted = slot.exhausted.load(Ordering::Acquire) == turn;
         let is_over = is_exhausted || cpu.saturating_sub(self.since) >= slot.limit;
-        if !is_over && !slot.is_past_deadline(cpu) {
+        if !is_over && slot.past_deadline(cpu).is_none() {
             return;
         }
         let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner);
         // The shard may have moved on while the clock was read; under the lock it cannot.
-        let is_still_over = is_over || slot.is_past_deadline(cpu);
+        let deadline = slot.past_deadline(cpu);
+        let is_still_over = is_over || deadline.is_some();
         let is_same = slot.turn.load(Ordering::Acquire) == turn;
         if let (Some(handle), true) = (&*current, is_same && is_still_over) {
+            if self.told.is_none() {
+                let due = deadline.unwrap_or(self.since + slot.limit).min(cpu);
+                let due = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
+                slot.due.store(due, Ordering::Relaxed);
+            }
             slot.fired.store(turn, Ordering::Release);
             slot.interrupt.store(true, Ordering::Relaxed);
-            handle.terminate_execution();
+            match self.told {
+                None => slot.interrupt_with_note(handle),
+                Some(_) => drop(handle.terminate_execution()),
+            }
             let (told_cpu, told) = *self.told.get_or_insert_with(|| (cpu, Instant::now()));
             if cpu.saturating_sub(told_cpu) >= GRACE || told.elapsed() >= GRACE_AT_MOST {
                 end_process(slot);
             }
         }
     }
+}
+
+/// Runs on the shard, amid the JavaScript that is to end.
+///
+/// # Safety
+/// Only V8 calls it, on the isolate's thread, with the slot that the isolate holds.
+unsafe extern "C" fn note_and_end(isolate: v8::UnsafeRawIsolatePtr, slot: *mut c_void) {
+    // SAFETY: the isolate holds its slot, and V8 drops the requests of an isolate with it.
+    let slot = unsafe { &*slot.cast_const().cast::<WatchSlot>() };
+    // A request that was taken too late for its turn must not end the next one.
+    if !slot.is_ending() {
+        return;
+    }
+    // SAFETY: V8 calls back on the isolate's thread, and nobody else uses it meanwhile.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    let stack = breach::running(&mut isolate);
+    *slot.stack.lock().unwrap_or_else(PoisonError::into_inner) = stack;
+    isolate.terminate_execution();
 }
 
 /// The last resort. Under the lock of the slot, so that the turn cannot have ended.

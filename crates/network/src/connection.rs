@@ -211,11 +211,10 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Error::AppStart(start) => return response::start_failure(code, start),
-        Error::AppCpu { .. }
-        | Error::AppMemory
-        | Error::AppSubRequests { .. }
-        | Error::AppWall { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::OverloadQueue
+        Error::AppCpu(_) | Error::AppMemory(_) | Error::AppSubRequests(_) | Error::AppWall(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Error::OverloadQueue { .. }
         | Error::OverloadIsolates { .. }
         | Error::OverloadActors { .. }
         | Error::OverloadShutdown => StatusCode::SERVICE_UNAVAILABLE,
@@ -238,7 +237,7 @@ fn fail(error: &Error) -> http::Response<Outgoing> {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };
-    response::breach(status, code, &error.to_string(), error.limit())
+    response::breach(status, code, &error.to_string(), error.breach().as_deref())
 }
 
 /// The codes of errors that are answered with 503.

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use serde_json::json;
 use worker::body::{Body, BodyError};
-use worker::error::StartError;
+use worker::error::{Breach, StartError};
 use worker::limit_table;
 use worker::message::Response;
 
@@ -76,16 +76,20 @@ pub(crate) fn problem(status: StatusCode, code: &str, text: &str) -> http::Respo
     problem_with(status, json!({ "code": code, "message": text }))
 }
 
-/// An error of a limit says how much that is and how to raise it.
+/// An error of a limit says how much that is, what was used, where, and how to raise it.
 pub(crate) fn breach(
     status: StatusCode,
     code: &str,
     text: &str,
-    limit: Option<u64>,
+    breach: Option<&Breach>,
 ) -> http::Response<Outgoing> {
     let mut error = json!({ "code": code, "message": text });
-    if let Some(limit) = limit {
-        error["limit"] = json!(limit);
+    if let Some(breach) = breach {
+        error["limit"] = json!(breach.limit);
+        error["used"] = json!(breach.used);
+        if let Some(place) = &breach.place {
+            error["where"] = json!(place.lines().collect::<Vec<_>>());
+        }
     }
     if let Some(raise) = limit_table::raise(code) {
         error["raise"] = json!(raise);

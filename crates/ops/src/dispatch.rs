@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::{OpState, op2, v8};
 use worker::capability::Capability;
 use worker::entrypoint::Call;
-use worker::error::{Error, Thrown};
+use worker::error::{Breach, Error, Thrown};
 use worker::instance::{Instance, LogLevel};
 
 use crate::capability::{CapabilityHandle, SerializedHandle, received};
@@ -137,6 +138,8 @@ pub fn op_dispatch_fail(
     #[string] stack: String,
     #[string] code: &str,
     limit: f64,
+    used: f64,
+    #[string] place: &str,
     is_remote: bool,
     #[cppgc] value: Option<&SerializedHandle>,
 ) {
@@ -151,9 +154,28 @@ pub fn op_dispatch_fail(
     let value = value.map(SerializedHandle::value);
     // Zero and less is none.
     let limit = Some(limit as u64).filter(|limit| *limit > 0);
-    let thrown = Thrown { stack: Some(stack), value, limit, ..Thrown::new(name, message) };
+    let breach = limit.map(|limit| Breach { limit, used: used as u64, place: place_of(place) });
+    let breach = breach.map(Arc::new);
+    let thrown = Thrown { stack: Some(stack), value, breach, ..Thrown::new(name, message) };
     instance.fail(event, Error::AppThrew(thrown.caused_by(code).into()));
 }
+
+/// The frames of user code in a stack as JavaScript renders it, or that is a place already.
+fn place_of(stack: &str) -> Option<Arc<str>> {
+    let lines = stack.lines().map(str::trim).filter(|line| line.starts_with("at "));
+    let own = lines.filter(|line| !FOREIGN.iter().any(|mark| line.contains(mark)));
+    let own: Vec<String> =
+        own.take(FRAMES_MAX).map(|line| line.replace("worker:///", "")).collect();
+    let text = own.join("\n");
+    (!text.is_empty() && text.len() <= PLACE_BYTES_MAX).then(|| text.into())
+}
+
+/// Marks of frames that are ours or the engine's.
+const FOREIGN: [&str; 3] = ["ext:", "<anonymous>", "(native"];
+
+/// Of the place of an error.
+const FRAMES_MAX: usize = 10;
+const PLACE_BYTES_MAX: usize = 4 << 10;
 
 /// The instance of an actor was constructed.
 #[op2(fast)]

@@ -80,8 +80,11 @@ impl JsErrorClass for JsError {
             properties.push(("code".into(), "storage".into()));
         }
         if let JsError::Worker(error) = self {
-            if let Some(limit) = error.limit() {
-                properties.push(("limit".into(), (limit as f64).into()));
+            if let Some(breach) = error.breach() {
+                properties.push(("limit".into(), (breach.limit as f64).into()));
+                properties.push(("used".into(), (breach.used as f64).into()));
+                let place = breach.place.as_ref().map(|place| place.to_string().into());
+                properties.extend(place.map(|place| ("where".into(), place)));
             }
             match error {
                 Error::AppThrew(thrown) => {
@@ -90,11 +93,11 @@ impl JsErrorClass for JsError {
                 Error::AppCode(_) => {}
                 Error::AppStart(start) => place(start, &mut properties),
                 Error::AppNoHandler(_)
-                | Error::AppCpu { .. }
-                | Error::AppMemory
-                | Error::AppSubRequests { .. }
-                | Error::AppWall { .. }
-                | Error::OverloadQueue
+                | Error::AppCpu(_)
+                | Error::AppMemory(_)
+                | Error::AppSubRequests(_)
+                | Error::AppWall(_)
+                | Error::OverloadQueue { .. }
                 | Error::OverloadIsolates { .. }
                 | Error::OverloadActors { .. }
                 | Error::OverloadQuarantine { .. }

@@ -222,7 +222,14 @@ fn worker_limits(limits: &Value) -> WorkerLimits {
         sub_requests: number("subRequests"),
         wall_ms: number("wallMs"),
     };
-    WorkerLimits { invocation, memory_mb: number("memoryMb") }
+    WorkerLimits {
+        invocation,
+        memory_mb: number("memoryMb"),
+        storage_mb: number("storageMb"),
+        timers: number("timers"),
+        queued_events: number("queuedEvents"),
+        log_bytes: number("logBytes"),
+    }
 }
 
 /// The callback that should give the code threw.

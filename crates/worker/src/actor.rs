@@ -228,10 +228,20 @@ impl Actor {
         let settings = &self.shard().limits().storage;
         let root = &self.identity.position.root;
         let home = self.shard().workers().0.home(&root.class);
-        if home.keeps_history || settings.history.is_none() {
+        let own = self.worker.instance.code.limits.storage_mb;
+        if own.is_none() && (home.keeps_history || settings.history.is_none()) {
             return Cow::Borrowed(settings);
         }
-        Cow::Owned(Settings { history: None, ..settings.clone() })
+        let mut settings = settings.clone();
+        settings.history = settings.history.filter(|_| home.keeps_history);
+        if let Some(own) = own {
+            let bytes_max = settings.database_bytes_max.min(u64::from(own) << 20);
+            settings.database_bytes_max = bytes_max;
+            if let Some(history) = &mut settings.history {
+                history.bytes_max = history.bytes_max.min(bytes_max / 4);
+            }
+        }
+        Cow::Owned(settings)
     }
 
     /// Closes its database if nothing used it since a round of the shard's sweeps; returns whether

@@ -378,14 +378,14 @@ fn outcome_of(error: &Error) -> Outcome {
         }
         Error::AppThrew(_)
         | Error::AppCode(_)
-        | Error::AppCpu { .. }
-        | Error::AppMemory
-        | Error::AppSubRequests { .. }
-        | Error::AppWall { .. }
+        | Error::AppCpu(_)
+        | Error::AppMemory(_)
+        | Error::AppSubRequests(_)
+        | Error::AppWall(_)
         | Error::BrokenReset(_) => Outcome::FailedCounted,
         // The class may be back after the next start.
         Error::AppStart(_) | Error::AppNoHandler(_) => Outcome::Parked,
-        Error::OverloadQueue
+        Error::OverloadQueue { .. }
         | Error::OverloadIsolates { .. }
         | Error::OverloadActors { .. }
         | Error::OverloadQuarantine { .. }

@@ -64,6 +64,22 @@ pub struct WorkerLimits {
     pub invocation: InvocationLimits,
     /// Its JavaScript heap, in MiB; at most what every worker may have.
     pub memory_mb: Option<u32>,
+    /// Each database of its objects, in MiB; at most what every one may have.
+    pub storage_mb: Option<u32>,
+    /// Timers at a time; at most what every worker may have.
+    pub timers: Option<u32>,
+    /// Events that may wait; at most what every worker may have.
+    pub queued_events: Option<u32>,
+    /// Bytes of log in a second; at most what every worker may have.
+    pub log_bytes: Option<u32>,
+}
+
+impl WorkerLimits {
+    /// The lower of a limit of the worker's own and that of all.
+    #[must_use]
+    pub fn lower(own: Option<u32>, all: usize) -> usize {
+        own.map_or(all, |own| all.min(own as usize))
+    }
 }
 
 /// Where a worker's `env` comes from.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::entrypoint::Serialized;
 use isolate::Condemned;
-pub use isolate::{SourcePosition, StartError, StartStage};
+pub use isolate::{Breach, SourcePosition, StartError, StartStage};
 
 /// The failure of an event. Cheap to clone: many waiting events can fail with one cause.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,29 +26,23 @@ pub enum Error {
     #[error("{0}")]
     AppNoHandler(Arc<str>),
     /// A turn of JavaScript ran longer than its CPU limit; the isolate is gone.
-    #[error("Worker exceeded its CPU time limit of {limit_ms} ms.")]
-    AppCpu {
-        /// The limit that was passed, in milliseconds.
-        limit_ms: u64,
-    },
+    #[error("Worker exceeded its CPU time limit of {} ms.", .0.limit)]
+    AppCpu(Arc<Breach>),
     /// The isolate reached its heap limit and is gone.
     #[error("Worker has exceeded memory limit.")]
-    AppMemory,
+    AppMemory(Arc<Breach>),
     /// An event made more requests and calls than it may.
-    #[error("Too many subrequests by single Worker invocation (limit {limit}).")]
-    AppSubRequests {
-        /// The limit.
-        limit: u32,
-    },
+    #[error("Too many subrequests by single Worker invocation (limit {}).", .0.limit)]
+    AppSubRequests(Arc<Breach>),
     /// An event took longer to its answer than it may.
-    #[error("Worker exceeded its wall time limit of {limit_ms} ms.")]
-    AppWall {
-        /// The limit, in milliseconds.
-        limit_ms: u32,
-    },
+    #[error("Worker exceeded its wall time limit of {} ms.", .0.limit)]
+    AppWall(Arc<Breach>),
     /// Too many events wait for the same actor or worker; try again later.
     #[error("Durable Object is overloaded. Too many requests queued.")]
-    OverloadQueue,
+    OverloadQueue {
+        /// The limit.
+        queued_max: usize,
+    },
     /// As many workers are loaded as the process may hold; try again later.
     #[error("too many workers are loaded at a time (limit {isolates_max}); try again later")]
     OverloadIsolates {
@@ -98,8 +92,8 @@ pub struct Thrown {
     pub stack: Option<String>,
     /// The stable code of the error behind it, where a worker only passed it on.
     pub code: Option<&'static str>,
-    /// The limit that was passed, where it is the error of a limit.
-    pub limit: Option<u64>,
+    /// What was passed, where it is the error of a limit.
+    pub breach: Option<Arc<Breach>>,
     /// What was thrown itself, alone in an array, where it has a clone.
     pub value: Option<Serialized>,
 }
@@ -127,15 +121,15 @@ impl Error {
             Error::BrokenReset(_)
             | Error::BrokenStorage(_)
             | Error::BrokenFull(_)
-            | Error::AppCpu { .. }
-            | Error::AppMemory => true,
+            | Error::AppCpu(_)
+            | Error::AppMemory(_) => true,
             Error::AppThrew(_)
             | Error::AppCode(_)
             | Error::AppStart(_)
             | Error::AppNoHandler(_)
-            | Error::AppSubRequests { .. }
-            | Error::AppWall { .. }
-            | Error::OverloadQueue
+            | Error::AppSubRequests(_)
+            | Error::AppWall(_)
+            | Error::OverloadQueue { .. }
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. }
             | Error::OverloadQuarantine { .. }
@@ -144,21 +138,26 @@ impl Error {
         }
     }
 
-    /// How much the limit is that was passed, if one was.
+    /// The limit that was passed, if one was.
     #[must_use]
-    pub fn limit(&self) -> Option<u64> {
+    pub fn breach(&self) -> Option<Arc<Breach>> {
+        // What was refused would have been one too many.
+        let refused = |limit: usize| {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+            Some(Arc::new(Breach { limit, used: limit.saturating_add(1), place: None }))
+        };
         match self {
-            Error::AppCpu { limit_ms } => Some(*limit_ms),
-            Error::AppWall { limit_ms } => Some((*limit_ms).into()),
-            Error::AppSubRequests { limit } => Some((*limit).into()),
-            Error::OverloadIsolates { isolates_max } => u64::try_from(*isolates_max).ok(),
-            Error::OverloadActors { actors_max } => u64::try_from(*actors_max).ok(),
-            Error::AppThrew(thrown) => thrown.code.and(thrown.limit),
+            Error::AppCpu(breach)
+            | Error::AppMemory(breach)
+            | Error::AppWall(breach)
+            | Error::AppSubRequests(breach) => Some(Arc::clone(breach)),
+            Error::OverloadIsolates { isolates_max } => refused(*isolates_max),
+            Error::OverloadActors { actors_max } => refused(*actors_max),
+            Error::OverloadQueue { queued_max } => refused(*queued_max),
+            Error::AppThrew(thrown) => thrown.code.and(thrown.breach.clone()),
             Error::AppCode(_)
             | Error::AppStart(_)
             | Error::AppNoHandler(_)
-            | Error::AppMemory
-            | Error::OverloadQueue
             | Error::OverloadQuarantine { .. }
             | Error::OverloadShutdown
             | Error::BrokenReset(_)
@@ -180,11 +179,11 @@ impl Error {
                 StartStage::Startup => "startup",
             },
             Error::AppNoHandler(_) => "no_handler",
-            Error::AppCpu { .. } => "cpu_limit",
-            Error::AppMemory => "memory_limit",
-            Error::AppSubRequests { .. } => "subrequest_limit",
-            Error::AppWall { .. } => "wall_limit",
-            Error::OverloadQueue
+            Error::AppCpu(_) => "cpu_limit",
+            Error::AppMemory(_) => "memory_limit",
+            Error::AppSubRequests(_) => "subrequest_limit",
+            Error::AppWall(_) => "wall_limit",
+            Error::OverloadQueue { .. }
             | Error::OverloadIsolates { .. }
             | Error::OverloadActors { .. } => "overloaded",
             Error::OverloadQuarantine { .. } => "quarantined",
@@ -244,8 +243,8 @@ impl From<storage::Error> for Error {
 impl From<Condemned> for Error {
     fn from(cause: Condemned) -> Error {
         match cause {
-            Condemned::Cpu { limit_ms } => Error::AppCpu { limit_ms },
-            Condemned::Memory => Error::AppMemory,
+            Condemned::Cpu(breach) => Error::AppCpu(breach.into()),
+            Condemned::Memory(breach) => Error::AppMemory(breach.into()),
             Condemned::Terminated => Error::reset("The isolate was terminated."),
         }
     }

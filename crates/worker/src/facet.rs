@@ -199,7 +199,7 @@ impl FacetSlot {
         let mut state = self.state.borrow_mut();
         let actor = match &mut *state {
             State::Starting(waiting) if waiting.len() >= ACTOR_WAITING_MAX => {
-                return kind.fail(Error::OverloadQueue);
+                return kind.fail(Error::OverloadQueue { queued_max: ACTOR_WAITING_MAX });
             }
             State::Starting(waiting) => return waiting.push(kind),
             State::Broken(error) => return kind.fail(error.clone()),

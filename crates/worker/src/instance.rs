@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::actor::Actor;
 use crate::actor_table::ActorTable;
-use crate::code::{Env, WorkerCode};
+use crate::code::{Env, WorkerCode, WorkerLimits};
 use crate::entrypoint::{Call, Entrypoint, Serialized};
 use crate::error::Error;
 use crate::event::{Context, Delivery, Entry, Event, EventKind, Outgoing, SettledForm};
@@ -440,10 +440,12 @@ impl Instance {
         })
     }
 
-    /// Starts a timer that delivers `timer` after `delay_ms`.
-    pub fn timer_start(self: &Rc<Self>, timer: u32, delay_ms: u64) {
-        if self.timers.borrow().len() >= TIMERS_MAX {
-            return self.log(0, LogLevel::Error, format!("more than {TIMERS_MAX} timers"));
+    /// Starts a timer that delivers `timer` after `delay_ms`; false if there are as many as may be.
+    #[must_use]
+    pub fn timer_start(self: &Rc<Self>, timer: u32, delay_ms: u64) -> bool {
+        let timers_max = WorkerLimits::lower(self.code.limits.timers, TIMERS_MAX);
+        if self.timers.borrow().len() >= timers_max {
+            return false;
         }
         self.meters.note_timer(timer, |event| self.events.borrow().find(event).is_some());
         let instance = Rc::downgrade(self);
@@ -457,6 +459,7 @@ impl Instance {
             instance.shard.pump();
         });
         self.timers.borrow_mut().insert(timer, task);
+        true
     }
 
     /// Stops a timer; one that fired or never was is no error.

@@ -74,7 +74,7 @@ impl Limits {
         let storage = &self.storage;
         vec![
             limit("database_bytes", storage.database_bytes_max, "bytes", "object or facet")
-                .ends("storage_full", "`--storage-bytes`"),
+                .ends("storage_full", RAISE_STORAGE),
             limit("wal_bytes", storage.wal_bytes_max, "bytes", "object or facet")
                 .ends("checkpoint", ""),
             limit("value_bytes", 4 << 20, "bytes", "value or row").ends("Error", ""),
@@ -92,12 +92,14 @@ impl Limits {
         vec![
             unset("subrequests", "requests and calls", "event")
                 .ends("subrequest_limit", RAISE_SUB_REQUESTS),
-            limit("queued_events", self.queued_events_max as u64, "events", "isolate")
-                .ends("overloaded", ""),
+            limit("queued_events", self.queued_events_max as u64, "events", "isolate").ends(
+                "overloaded",
+                "fixed; `limits.queuedEvents`, `queued_events` of an app lower it",
+            ),
             limit("waiting_events", l::ACTOR_WAITING_MAX as u64, "events", "object that starts")
                 .ends("overloaded", ""),
             limit("timers", l::TIMERS_MAX as u64, "timers", "isolate")
-                .ends("QuotaExceededError", ""),
+                .ends("QuotaExceededError", "fixed; `limits.timers`, `timers` of an app lower it"),
             limit("sockets", l::SOCKETS_PER_ACTOR_MAX as u64, "WebSockets", "object")
                 .ends("Error", ""),
             limit("socket_message_bytes", l::SOCKET_MESSAGE_BYTES_MAX as u64, "bytes", "message")
@@ -111,7 +113,7 @@ impl Limits {
             limit("trace_log_bytes", l::TRACE_LOG_BYTES_MAX as u64, "bytes of log", "tailed event")
                 .ends("truncation", ""),
             limit("log_bytes", l::LOG_BYTES_PER_SECOND as u64, "bytes of log", "worker and second")
-                .ends("truncation", ""),
+                .ends("truncation", "fixed; `limits.logBytes`, `log_bytes` of an app lower it"),
             limit("log_line_bytes", l::LOG_LINE_BYTES_MAX as u64, "bytes", "line of log")
                 .ends("truncation", ""),
         ]
@@ -173,7 +175,7 @@ pub fn raise(code: &str) -> Option<&'static str> {
         "wall_limit" => RAISE_WALL,
         "memory_limit" => RAISE_MEMORY,
         "subrequest_limit" => RAISE_SUB_REQUESTS,
-        "storage_full" => "`--storage-bytes`",
+        "storage_full" => RAISE_STORAGE,
         _ => return None,
     })
 }
@@ -182,6 +184,8 @@ const RAISE_CPU: &str = "`--cpu-ms`; `limits.cpuMs`, `cpu_ms` of an app can only
 const RAISE_WALL: &str = "`limits.wallMs`, `wall_ms` of an app";
 const RAISE_MEMORY: &str = "fixed; `limits.memoryMb`, `memory_mb` of an app can only lower it";
 const RAISE_SUB_REQUESTS: &str = "`limits.subRequests`, `subrequests` of an app";
+const RAISE_STORAGE: &str =
+    "`--storage-bytes`; `limits.storageMb`, `storage_mb` of an app can only lower it";
 
 #[cfg(test)]
 mod tests {

@@ -205,7 +205,7 @@ impl LoadedWorker {
             State::Pending(waiting) if waiting.len() < ACTOR_WAITING_MAX => {
                 return waiting.push(Box::new(f));
             }
-            State::Pending(_) => Err(Error::OverloadQueue),
+            State::Pending(_) => Err(Error::OverloadQueue { queued_max: ACTOR_WAITING_MAX }),
             State::Failed(error) => Err(error.clone()),
             State::Defined(code, _) => Ok((**code).clone()),
         };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use crate::code::WorkerLimits;
 use crate::instance::Instance;
 use crate::limits::{LOG_BYTES_PER_SECOND, LOG_LINE_BYTES_MAX};
 
@@ -31,14 +32,14 @@ pub(crate) struct LogPace {
 
 impl LogPace {
     /// Whether so many bytes may be written, and how many lines were dropped before.
-    fn admit(&self, bytes: usize, now: Instant) -> Option<u64> {
+    fn admit(&self, bytes: usize, bytes_max: usize, now: Instant) -> Option<u64> {
         let is_new = self.second.get().is_none_or(|second| now - second >= Duration::from_secs(1));
         if is_new {
             self.second.set(Some(now));
             self.bytes.set(0);
         }
         self.bytes.set(self.bytes.get().saturating_add(bytes));
-        if self.bytes.get() > LOG_BYTES_PER_SECOND {
+        if self.bytes.get() > bytes_max {
             self.dropped.set(self.dropped.get() + 1);
             return None;
         }
@@ -51,7 +52,9 @@ impl Instance {
     /// belongs to.
     pub fn log(&self, event: u32, level: LogLevel, text: String) {
         let text = cut(&text);
-        let Some(dropped) = self.log_pace.admit(text.len(), Instant::now()) else { return };
+        let bytes_max = WorkerLimits::lower(self.code.limits.log_bytes, LOG_BYTES_PER_SECOND);
+        let admitted = self.log_pace.admit(text.len(), bytes_max, Instant::now());
+        let Some(dropped) = admitted else { return };
         let request = self.events.borrow().request(event).map(|id| id.to_string());
         let request = request.unwrap_or_default();
         let name: &str = &self.code.name;
@@ -108,11 +111,12 @@ mod tests {
     #[test]
     fn a_flood_is_cut_and_counted() {
         let (pace, now) = (LogPace::default(), Instant::now());
-        assert_eq!(pace.admit(LOG_BYTES_PER_SECOND, now), Some(0));
-        assert_eq!(pace.admit(1, now), None);
-        assert_eq!(pace.admit(1, now), None);
-        assert_eq!(pace.admit(1, now + Duration::from_secs(1)), Some(2));
-        assert_eq!(pace.admit(1, now + Duration::from_secs(1)), Some(0));
+        let admit = |bytes, now| pace.admit(bytes, 1_000, now);
+        assert_eq!(admit(1_000, now), Some(0));
+        assert_eq!(admit(1, now), None);
+        assert_eq!(admit(1, now), None);
+        assert_eq!(admit(1, now + Duration::from_secs(1)), Some(2));
+        assert_eq!(admit(1, now + Duration::from_secs(1)), Some(0));
         let long = "\u{e9}".repeat(LOG_LINE_BYTES_MAX);
         assert!(
             cut(&long).len() <= LOG_LINE_BYTES_MAX && cut(&long).len() > LOG_LINE_BYTES_MAX - 2

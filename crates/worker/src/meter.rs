@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::capability::Capability;
-use crate::error::Error;
+use crate::error::{Breach, Error};
 use crate::event::{Delivery, Event};
 use crate::instance::Instance;
 use crate::message::Response;
@@ -91,7 +91,9 @@ pub(crate) fn begin(
     shard.spawn(async move {
         tokio::time::sleep(Duration::from_millis(limit_ms.into())).await;
         if let Some(instance) = instance.upgrade() {
-            instance.fail(event, Error::AppWall { limit_ms });
+            let limit = limit_ms.into();
+            let breach = Breach { limit, used: limit, place: None };
+            instance.fail(event, Error::AppWall(breach.into()));
         }
     });
 }
@@ -235,12 +237,15 @@ impl Meters {
         let Some(meter) = events.get_mut(&event) else { return Ok(()) };
         meter.cpu += spent;
         let limit = meter.limits.cpu_ms;
-        let is_over = limit.filter(|limit| meter.cpu > Duration::from_millis((*limit).into()));
+        let used = meter.cpu;
+        let is_over = limit.filter(|limit| used > Duration::from_millis((*limit).into()));
         drop(events);
         if self.tails.is_some() {
             self.send(event);
         }
-        is_over.map_or(Ok(()), |limit| Err(Error::AppCpu { limit_ms: limit.into() }))
+        let Some(limit) = is_over else { return Ok(()) };
+        let used = u64::try_from(used.as_millis()).unwrap_or(u64::MAX);
+        Err(Error::AppCpu(Breach { limit: limit.into(), used, place: None }.into()))
     }
 
     /// A promise is made in the event that runs; `is_open` says whether that is not answered yet.
@@ -284,7 +289,11 @@ impl Meters {
         let Some(meter) = events.get_mut(&event) else { return Ok(()) };
         meter.sub_requests += 1;
         match meter.limits.sub_requests {
-            Some(limit) if meter.sub_requests > limit => Err(Error::AppSubRequests { limit }),
+            Some(limit) if meter.sub_requests > limit => {
+                let used = meter.sub_requests.into();
+                let breach = Breach { limit: limit.into(), used, place: None };
+                Err(Error::AppSubRequests(breach.into()))
+            }
             _ => Ok(()),
         }
     }
@@ -323,7 +332,8 @@ mod tests {
         assert_eq!(meters.event(Delivery::Timer(2)), Some(7));
         assert_eq!(left(&meters, 7), Some((Duration::from_millis(4), 10)));
         let error = meters.leave(7, Duration::from_millis(5)).unwrap_err();
-        assert!(matches!(error, Error::AppCpu { limit_ms: 10 }));
+        let breach = error.breach().unwrap();
+        assert_eq!((error.code(), breach.limit, breach.used), ("cpu_limit", 10, 11));
     }
 
     fn left(meters: &Meters, event: u32) -> Option<(Duration, u32)> {

@@ -313,7 +313,7 @@ pub(crate) async fn hand_over(
         deliver(SocketEvent { socket, heard, taken: Some(taken), handled: None });
         match waiter.await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(Error::OverloadQueue)) => tokio::time::sleep(SOCKET_RETRY).await,
+            Ok(Err(Error::OverloadQueue { .. })) => tokio::time::sleep(SOCKET_RETRY).await,
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(Error::reset("The worker was stopped.")),
         }

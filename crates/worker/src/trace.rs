@@ -115,8 +115,8 @@ impl Trace {
     pub fn answered(&mut self, failure: Option<&Error>, response: Option<&Response>) {
         let is_fetch = self.event.get("request").is_some();
         self.outcome = Some(match failure {
-            Some(Error::AppCpu { .. }) => "exceededCpu",
-            Some(Error::AppMemory) => "exceededMemory",
+            Some(Error::AppCpu(_)) => "exceededCpu",
+            Some(Error::AppMemory(_)) => "exceededMemory",
             Some(error) if is_fetch => {
                 self.exceptions.push(exception(error));
                 "exception"

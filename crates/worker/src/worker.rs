@@ -118,7 +118,7 @@ impl Worker {
 
     fn after(&self, isolate: &Isolate, outcome: Result<(), isolate::Error>) {
         match (outcome, isolate.condemned()) {
-            (_, Some(cause)) => self.break_with(&cause.into()),
+            (_, Some(cause)) => self.break_with(&cause.clone().into()),
             (Err(error), None) => {
                 isolate.condemn(isolate::Condemned::Terminated);
                 self.break_with(&error.into());

@@ -61,7 +61,7 @@ impl AppHost for FakeHost {
                 }
                 .into(),
             ))),
-            "@overloaded" => Some(DeployError::Failed(Error::OverloadQueue)),
+            "@overloaded" => Some(DeployError::Failed(Error::OverloadQueue { queued_max: 1 })),
             "@bug" => Some(DeployError::Failed(Error::bug("here"))),
             "@passed_on" => Some(DeployError::Failed(Error::AppThrew(
                 Thrown::new("Error", "disk error").caused_by("storage").into(),

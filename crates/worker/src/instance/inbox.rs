@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use super::Instance;
 use crate::actor::Actor;
+use crate::code::WorkerLimits;
 use crate::error::Error;
 use crate::event::{Context, Delivery, Event, EventKind};
 use crate::event_table::EVENTS_MAX;
 use crate::input_gate::SectionId;
+use crate::limits::ACTOR_WAITING_MAX;
 use crate::meter;
 
 /// How a turn changed an actor's input gate.
@@ -28,8 +30,10 @@ pub(crate) enum GateChange {
 impl Instance {
     /// Queues an event for the isolate.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
-        if self.events.borrow().len() >= self.shard.limits().queued_events_max.min(EVENTS_MAX) {
-            return event.fail(Error::OverloadQueue);
+        let queued_max = self.shard.limits().queued_events_max.min(EVENTS_MAX);
+        let queued_max = WorkerLimits::lower(self.code.limits.queued_events, queued_max);
+        if self.events.borrow().len() >= queued_max {
+            return event.fail(Error::OverloadQueue { queued_max });
         }
         let actor = match &event.actor {
             Some(actor) => actor.index(),
@@ -149,7 +153,7 @@ impl Instance {
             | Delivery::Test(event, _)
             | Delivery::Socket(event, _) => {
                 if actor.is_overloaded() {
-                    self.fail(event, Error::OverloadQueue);
+                    self.fail(event, Error::OverloadQueue { queued_max: ACTOR_WAITING_MAX });
                     return false;
                 }
                 actor.admit(delivery, context)
