@@ -4,15 +4,16 @@
 // is packed: copied, with handles in place of what it refers to.
 
 import { core, primordials } from "ext:core/mod.js";
+import { classMark } from "ext:beryl/class_mark.js";
 import { domException } from "ext:beryl/errors.js";
+import { forgetGiven, noteGiven } from "ext:beryl/given.js";
 import { isTarget, lend, lendable } from "ext:beryl/lent.js";
 
 const { ops } = core;
 const {
   ArrayIsArray, ArrayPrototypePush, FunctionPrototypeCall, MapPrototypeForEach, MapPrototypeGet,
   MapPrototypeSet, Map, ObjectDefineProperty, ObjectGetPrototypeOf, ObjectKeys, ObjectPrototype,
-  SafeMap, SafeWeakMap, Set, SetPrototypeAdd, SetPrototypeForEach, Symbol,
-  WeakMapPrototypeGet, WeakMapPrototypeSet,
+  SafeMap, Set, SetPrototypeAdd, SetPrototypeForEach, Symbol,
 } = primordials;
 
 // The kinds of capabilities, as op_capability_list gives them.
@@ -21,6 +22,7 @@ export const CLASS = 1;
 export const LIVE = 2;
 export const BODY = 3;
 export const VALUE = 4;
+export const BUFFER = 5;
 
 // What becomes of a value that is packed.
 const ARGUMENT = 0;
@@ -38,9 +40,7 @@ let arrived = null;
 
 /** @type {((handle: object) => object)[]} By kind. */
 const makers = [];
-
-/** Classes. @type {WeakMap<object, {handle: () => object, fixed: string | null}>} */
-const classes = new SafeWeakMap();
+makers[BUFFER] = (buffer) => buffer;
 
 /**
  * Answers the probe that is being made.
@@ -62,20 +62,6 @@ export function registerEncoder(encoder) {
 /** @param {(handle: object) => object} maker Makes what arrives as this kind. */
 export function registerMaker(kind, maker) {
   makers[kind] = maker;
-}
-
-/**
- * Lets `object` stand for a class.
- * @param {() => object} handle
- * @param {string | null} fixed The type of an object that cannot be sent.
- */
-export function markClass(object, handle, fixed = null) {
-  WeakMapPrototypeSet(classes, object, { handle, fixed });
-}
-
-/** @returns {(() => object) | undefined} */
-export function classHandle(object) {
-  return WeakMapPrototypeGet(classes, object)?.handle;
 }
 
 /**
@@ -151,7 +137,8 @@ export function isStub(value) {
  * as it is, and cloning the rest says what is wrong with it.
  * @template T
  * @param {unknown} value
- * @param {(copy: unknown) => T} send
+ * @param {(copy: unknown, packed: true | ArrayBuffer[]) => T} send Also gets the buffers in it that
+ *   are given away, if there are any.
  * @returns {T}
  */
 export function pack(value, send) {
@@ -162,7 +149,7 @@ export function pack(value, send) {
  * As `pack`, for a result: the stubs in it belong to the receiver from now on (RPC-22).
  * @template T
  * @param {unknown} value
- * @param {(copy: unknown) => T} send
+ * @param {(copy: unknown, packed: true | ArrayBuffer[]) => T} send As for `pack`.
  * @returns {{sent: T, moved: (() => void)[]}} What must be called to give the stubs away.
  */
 export function packResult(value, send) {
@@ -170,15 +157,18 @@ export function packResult(value, send) {
 }
 
 function packAs(use, value, send) {
-  const state = { seen: new SafeMap(), use, lent: [], moved: [] };
+  const state = { seen: new SafeMap(), use, lent: [], moved: [], given: [] };
+  const { given } = state;
   let sent;
   try {
-    sent = send(packed(value, state));
+    const copy = packed(value, state);
+    sent = send(copy, given.length === 0 ? true : given);
   } catch (error) {
     // What was lent for nothing must not wait for the garbage collector.
     for (let i = 0; i < state.lent.length; i++) ops.op_capability_drop(state.lent[i]);
     throw error;
   }
+  for (let i = 0; i < given.length; i++) forgetGiven(given[i]);
   return { sent, moved: state.moved };
 }
 
@@ -197,7 +187,10 @@ function packed(value, state) {
   if (copy !== value) return copy;
   // What is neither a container nor a reference may be an object of the platform.
   const made = encode(value, state.use === LASTING);
-  if (made === null) return value;
+  if (made === null) {
+    if (state.use !== LASTING) noteGiven(value, state.given);
+    return value;
+  }
   ArrayPrototypePush(state.lent, made);
   MapPrototypeSet(seen, value, made);
   return made;
@@ -242,7 +235,7 @@ function referenceOf(value, state) {
   const isProxy = core.isProxy(value);
   const reference = isProxy ? probe(value) : null;
   if (reference !== null) return ofStub(reference, state);
-  const marked = WeakMapPrototypeGet(classes, value);
+  const marked = classMark(value);
   if (marked !== undefined) {
     if (marked.fixed !== null) throw noClone(marked.fixed);
     return ops.op_capability_of_class(marked.handle());

@@ -11,6 +11,7 @@ import { forgetHolds, survey } from "ext:beryl/eviction.js";
 import { setExports } from "ext:beryl/exports.js";
 import { borrowed, forgetLent, isTarget, lend, lendDisposer, returned } from "ext:beryl/lent.js";
 import { wakeFacet } from "ext:beryl/facets.js";
+import { hasGiven } from "ext:beryl/given.js";
 import { currentActor, forgetWaits, setCurrentEvent, settle } from "ext:beryl/pending.js";
 import { incomingRequest } from "ext:beryl/request.js";
 import { sendResponse } from "ext:beryl/response.js";
@@ -269,11 +270,11 @@ function answerCall(event, value, ended) {
   const hasDisposer = typeof value === "object" && value !== null && !core.isProxy(value) &&
     !isTarget(value) && typeof value[SymbolDispose] === "function";
   const disposer = hasDisposer ? lendDisposer(value) : undefined;
-  if (!hasDisposer) {
+  if (!hasDisposer && !hasGiven()) {
     const done = ops.op_dispatch_return(event, value, undefined, false);
     if (done !== TO_PACK) return runWaiting(done, value, [ended]);
   }
-  const send = (copy) => ops.op_dispatch_return(event, copy, disposer, true);
+  const send = (copy, is) => ops.op_dispatch_return(event, copy, disposer, is);
   const { sent, moved } = packResult(value, send);
   if (sent !== WAITED_FOR) {
     for (let i = 0; i < moved.length; i++) moved[i]();

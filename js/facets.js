@@ -1,7 +1,8 @@
 // `ctx.facets`: named child actors with their own databases (workers.md section 2).
 
 import { core, primordials } from "ext:core/mod.js";
-import { CLASS, classHandle, cloneOf, markClass, registerMaker } from "ext:beryl/capability.js";
+import { CLASS, cloneOf, registerMaker } from "ext:beryl/capability.js";
+import { classHandle, markClass } from "ext:beryl/class_mark.js";
 import { actorOf } from "ext:beryl/actor.js";
 import { idParts } from "ext:beryl/namespace.js";
 import { makeStub } from "ext:beryl/stub.js";

@@ -7,6 +7,7 @@ import { dispatch, start } from "ext:beryl/dispatch.js";
 import { environment } from "ext:beryl/env.js";
 import { domException, unsupported } from "ext:beryl/errors.js";
 import { fetch } from "ext:beryl/fetch.js";
+import { transfer } from "ext:beryl/given.js";
 import { reportRejection } from "ext:beryl/global_events.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { boundMappings } from "ext:beryl/memory.js";
@@ -42,6 +43,7 @@ internals.workersModule = () => ({
   WorkerEntrypoint,
   abortIsolate,
   env: hasFlag("disallow_importable_env") ? {} : environment(),
+  transfer,
 });
 
 // What scripts that are loaded later need of the modules here.

@@ -5,6 +5,7 @@ import {
   answerProbe, kProbe, LIVE, pack, registerMaker, stubHandle, takeArrived,
 } from "ext:beryl/capability.js";
 import { adopt, letGo } from "ext:beryl/context.js";
+import { hasGiven } from "ext:beryl/given.js";
 import { lend, lendable } from "ext:beryl/lent.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
 import {
@@ -137,11 +138,11 @@ export function call(native, path, args) {
     const slot = open();
     if (path.length === 1) {
       const { 0: method } = path;
-      if (!ops.op_stub_call(handle, slot, method, args, false)) {
-        pack(args, (copy) => ops.op_stub_call(handle, slot, method, copy, true));
+      if (hasGiven() || !ops.op_stub_call(handle, slot, method, args, false)) {
+        pack(args, (copy, is) => ops.op_stub_call(handle, slot, method, copy, is));
       }
-    } else if (!ops.op_stub_call_path(handle, slot, path, args, false)) {
-      pack(args, (copy) => ops.op_stub_call_path(handle, slot, path, copy, true));
+    } else if (hasGiven() || !ops.op_stub_call_path(handle, slot, path, args, false)) {
+      pack(args, (copy, is) => ops.op_stub_call_path(handle, slot, path, copy, is));
     }
     return { slot, promise: promiseOf(slot, resultOf) };
   } catch (error) {
@@ -150,6 +151,8 @@ export function call(native, path, args) {
 }
 
 registerPipeline((before, path, args) => {
+  // What is refused here is sent later, so nothing may be given away.
+  if (hasGiven()) return null;
   try {
     const slot = open();
     let done = ops.op_stub_pipeline(before, slot, path, args, false);

@@ -84,6 +84,7 @@ impl Isolate {
         options.custom_module_evaluation_cb = Some(Box::new(evaluation::evaluate));
         let mut runtime = JsRuntime::new(options);
         let handle = runtime.v8_isolate().thread_safe_handle();
+        runtime.v8_isolate().set_slot(Arc::clone(&buffers));
         let heap = HeapGuard::new(handle.clone(), buffers, Arc::clone(watch));
         heap.watch(&mut runtime);
         turn_end::install(runtime.v8_isolate());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
+use isolate::MovedBuffer;
 use worker::capability::{Arrived, Capability};
 use worker::entrypoint::Serialized;
 use worker::error::Error;
@@ -19,7 +20,7 @@ use crate::dispatch::instance;
 use crate::error::JsError;
 use crate::facets::ClassHandle;
 use crate::response::body_of;
-use crate::serialize::{Packing, deserialize, deserialize_with, serialized};
+use crate::serialize::{Buffers, Packing, deserialize, deserialize_with, serialized};
 use crate::stub::{self, StubHandle};
 
 /// Stands for a capability in a value that is about to be cloned.
@@ -142,7 +143,8 @@ pub fn op_capability_clone<'s>(
     value: v8::Local<'s, v8::Value>,
     is_packed: bool,
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
-    Ok(match serialized(scope, value, Packing::from(is_packed))? {
+    let packing = if is_packed { Packing::Packed(Vec::new()) } else { Packing::Plain };
+    Ok(match serialized(scope, value, packing, Buffers::inside())? {
         Some(value) => cppgc::make_cppgc_object(scope, SerializedHandle::new(value)).into(),
         None => v8::null(scope).into(),
     })
@@ -158,7 +160,7 @@ pub fn op_capability_stub<'s>(
     match handle.take()?.arrive(instance(state).shard()) {
         Arrived::Live(target) => Ok(stub::handle(scope, Rc::new(target))),
         Arrived::Entrypoint(target) => Ok(stub::handle(scope, target)),
-        Arrived::Class(_) | Arrived::Body(_) | Arrived::Value(..) => {
+        Arrived::Class(_) | Arrived::Body(_) | Arrived::Buffer(_) | Arrived::Value(..) => {
             Err(Error::bug("a stub of what is none").into())
         }
     }
@@ -170,7 +172,7 @@ pub fn op_capability_list<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[cppgc] packed: &SerializedHandle,
-) -> v8::Local<'s, v8::Array> {
+) -> Result<v8::Local<'s, v8::Array>, JsError> {
     let shard = Rc::clone(instance(state).shard());
     let mut list = Vec::new();
     for capability in packed.value.borrow().capabilities() {
@@ -181,6 +183,7 @@ pub fn op_capability_list<'s>(
             }
             Arrived::Live(target) => (LIVE, stub::handle(scope, Rc::new(target))),
             Arrived::Body(body) => (BODY, cppgc::make_cppgc_object(scope, BodyHandle::new(body))),
+            Arrived::Buffer(buffer) => (BUFFER, arrived_buffer(scope, buffer)?.into()),
             Arrived::Value(kind, parts) => {
                 let kind = v8::Integer::new_from_unsigned(scope, kind).into();
                 let parts = SerializedHandle::new(parts);
@@ -191,7 +194,17 @@ pub fn op_capability_list<'s>(
         list.push(v8::Integer::new(scope, kind).into());
         list.push(object.into());
     }
-    v8::Array::new_with_elements(scope, &list)
+    Ok(v8::Array::new_with_elements(scope, &list))
+}
+
+fn arrived_buffer<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    buffer: Option<MovedBuffer>,
+) -> Result<v8::Local<'s, v8::ArrayBuffer>, JsError> {
+    let buffer = buffer.ok_or_else(|| Error::bug("a buffer that arrived twice"))?;
+    // In V8's words for its own buffers.
+    let refused = || JsError::range("Array buffer allocation failed".into());
+    buffer.arrive(scope).ok_or_else(refused)
 }
 
 /// The value, with `objects` in place of what it refers to.
@@ -236,3 +249,4 @@ const CLASS: i32 = 1;
 const LIVE: i32 = 2;
 const BODY: i32 = 3;
 const VALUE: i32 = 4;
+const BUFFER: i32 = 5;

@@ -56,7 +56,7 @@ impl Reader<'_> {
             b'\0' | b'_' | b'0' | b'T' | b'F' | b'-' | b'o' | b';' | b'\'' | b's' | b'x' | b'y' => {
             }
             // Versions, integers, references, lengths and counts.
-            0xff | b'I' | b'U' | b'^' | b'A' | b'a' | b'{' | b':' | b',' => {
+            0xff | b'I' | b'U' | b'^' | b'A' | b'a' | b'{' | b':' | b',' | b't' => {
                 self.varint()?;
             }
             b'$' | b'@' => {

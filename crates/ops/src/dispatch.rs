@@ -13,7 +13,7 @@ use worker::instance::{Instance, LogLevel};
 use crate::capability::{CapabilityHandle, SerializedHandle, received};
 use crate::error::JsError;
 use crate::request::v8_text;
-use crate::serialize::{Packing, serialized};
+use crate::serialize::{Buffers, Packing, serialized};
 
 /// The stateless entrypoint an event is for: `[export name, props, packed props]`.
 #[op2]
@@ -84,15 +84,16 @@ fn received_arguments<'s>(
 /// answered, 2 if besides calls wait for the value, see [`op_dispatch_run_waiting`]. The
 /// capability `disposer` goes with it although the value does not name it.
 #[op2(nofast, reentrant)]
-pub fn op_dispatch_return(
-    scope: &mut v8::PinScope<'_, '_>,
+pub fn op_dispatch_return<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     event: u32,
-    value: v8::Local<'_, v8::Value>,
+    value: v8::Local<'s, v8::Value>,
     #[cppgc] disposer: Option<&CapabilityHandle>,
-    is_packed: bool,
+    packed: v8::Local<'s, v8::Value>,
 ) -> Result<u32, JsError> {
-    let Some(mut value) = serialized(scope, value, Packing::from(is_packed))? else {
+    let (packing, buffers) = (Packing::of(scope, packed), Buffers::of(scope, value));
+    let Some(mut value) = serialized(scope, value, packing, buffers)? else {
         return Ok(0);
     };
     if let Some(disposer) = disposer {

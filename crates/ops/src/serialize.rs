@@ -18,6 +18,8 @@ use crate::capability::CapabilityHandle;
 use crate::clone_format;
 use crate::error::JsError;
 
+pub use buffers::Buffers;
+
 /// What becomes of an instance of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instances {
@@ -37,18 +39,21 @@ pub fn serialize(
     instances: Instances,
 ) -> Result<Bytes, JsError> {
     let plain = plain_prototype(scope);
-    write(scope, value, Delegate { instances, plain, capabilities: None })
+    let delegate = Delegate { instances, plain, capabilities: None, first: 0 };
+    write(scope, value, delegate, &Buffers::inside())
 }
 
 fn write(
     scope: &mut v8::PinScope<'_, '_>,
     value: v8::Local<'_, v8::Value>,
     delegate: Delegate,
+    buffers: &Buffers<'_>,
 ) -> Result<Bytes, JsError> {
     v8::tc_scope!(let caught, scope);
     let context = caught.get_current_context();
     let serializer = v8::ValueSerializer::new(caught, Box::new(delegate));
     serializer.write_header();
+    buffers.announce(&serializer);
     match serializer.write_value(context, value) {
         Some(true) => Ok(Bytes::from(serializer.release())),
         _ => {
@@ -69,7 +74,7 @@ pub fn deserialize<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: &[u8],
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
-    read(scope, bytes, Arrived { objects: None })
+    read(scope, bytes, None)
 }
 
 /// As [`deserialize`], with the objects that stand for the capabilities of the value.
@@ -82,36 +87,48 @@ pub fn deserialize_with<'s>(
     objects: v8::Local<'s, v8::Array>,
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
     let objects = Some(v8::Global::new(scope, objects));
-    read(scope, bytes, Arrived { objects })
+    read(scope, bytes, objects)
 }
 
 fn read<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: &[u8],
-    arrived: Arrived,
+    objects: Option<v8::Global<v8::Array>>,
 ) -> Result<v8::Local<'s, v8::Value>, JsError> {
     let context = scope.get_current_context();
     let damaged = || JsError::DataClone("Unable to deserialize cloned data.".into());
     v8::tc_scope!(let caught, scope);
+    let arrived = Arrived { objects: objects.clone() };
     let deserializer = v8::ValueDeserializer::new(caught, Box::new(arrived), bytes);
     if deserializer.read_header(context) != Some(true) {
         return Err(damaged());
+    }
+    if let Some(objects) = &objects {
+        buffers::announce_arrived(caught, &deserializer, objects);
     }
     deserializer.read_value(context).ok_or_else(damaged)
 }
 
 /// What was done to a value before it is cloned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub enum Packing<'s> {
     /// Nothing yet: most values need nothing.
     Plain,
-    /// Handles of capabilities stand for what bytes cannot carry.
-    Packed,
+    /// Handles of capabilities stand for what bytes cannot carry, and these buffers in it are given
+    /// away.
+    Packed(Vec<v8::Local<'s, v8::ArrayBuffer>>),
 }
 
-impl From<bool> for Packing {
-    fn from(is_packed: bool) -> Packing {
-        if is_packed { Packing::Packed } else { Packing::Plain }
+impl<'s> Packing<'s> {
+    /// As JavaScript says it: false, true, or true with a list of buffers in its place.
+    pub fn of(scope: &mut v8::PinScope<'s, '_>, said: v8::Local<'s, v8::Value>) -> Packing<'s> {
+        if said.is_false() {
+            return Packing::Plain;
+        }
+        let Ok(list) = v8::Local::<v8::Array>::try_from(said) else {
+            return Packing::Packed(Vec::new());
+        };
+        let items = (0..list.length()).filter_map(|at| list.get_index(scope, at));
+        Packing::Packed(items.filter_map(|item| item.try_into().ok()).collect())
     }
 }
 
@@ -119,20 +136,26 @@ impl From<bool> for Packing {
 ///
 /// # Errors
 /// As [`serialize`], for a packed value; and for one that is too large (RPC-10).
-pub fn serialized(
-    scope: &mut v8::PinScope<'_, '_>,
-    value: v8::Local<'_, v8::Value>,
-    packing: Packing,
+pub fn serialized<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+    packing: Packing<'s>,
+    mut buffers: Buffers<'s>,
 ) -> Result<Option<Serialized>, JsError> {
-    let value = match packing {
-        Packing::Plain => match serialize(scope, value, Instances::Refuse) {
+    let (found, bytes) = match packing {
+        Packing::Plain => match write_beside(scope, value, None, &buffers) {
             // V8 clones errors, with their stacks and without their properties.
-            Ok(bytes) if !clone_format::may_have_error(&bytes) => Serialized::plain(bytes),
+            Ok(bytes) if !clone_format::may_have_error(&bytes) => (Vec::new(), bytes),
             _ => return Ok(None),
         },
-        Packing::Packed => serialize_packed(scope, value)?,
+        Packing::Packed(given) => {
+            buffers.give(given);
+            let found = Rc::new(RefCell::new(Vec::new()));
+            let bytes = write_beside(scope, value, Some(Rc::clone(&found)), &buffers)?;
+            (found.take(), bytes)
+        }
     };
-    let size = value.bytes.len();
+    let size = bytes.len() + buffers.added_bytes();
     if size > RPC_BYTES_MAX {
         let message = format!(
             "Serialized RPC arguments or return values are limited to 32MiB, but the size of \
@@ -140,19 +163,21 @@ pub fn serialized(
         );
         return Err(Error::app_code("Error", message).into());
     }
-    Ok(Some(value))
+    let mut capabilities = buffers.leave(scope)?;
+    capabilities.extend(found);
+    Ok(Some(Serialized::new(bytes, capabilities)))
 }
 
-fn serialize_packed(
+fn write_beside(
     scope: &mut v8::PinScope<'_, '_>,
     value: v8::Local<'_, v8::Value>,
-) -> Result<Serialized, JsError> {
-    let found = Rc::new(RefCell::new(Vec::new()));
+    capabilities: Option<Rc<RefCell<Vec<Capability>>>>,
+    buffers: &Buffers<'_>,
+) -> Result<Bytes, JsError> {
     let plain = plain_prototype(scope);
-    let capabilities = Some(Rc::clone(&found));
-    let delegate = Delegate { instances: Instances::Refuse, plain, capabilities };
-    let bytes = write(scope, value, delegate)?;
-    Ok(Serialized::new(bytes, found.take()))
+    let first = buffers.count();
+    let delegate = Delegate { instances: Instances::Refuse, plain, capabilities, first };
+    write(scope, value, delegate, buffers)
 }
 
 struct Delegate {
@@ -160,6 +185,8 @@ struct Delegate {
     plain: Option<v8::Global<v8::Value>>,
     /// Where capabilities go; `None` where there can be none.
     capabilities: Option<Rc<RefCell<Vec<Capability>>>>,
+    /// The number of the first one.
+    first: usize,
 }
 
 impl v8::ValueSerializerImpl for Delegate {
@@ -199,7 +226,7 @@ impl v8::ValueSerializerImpl for Delegate {
                 cppgc::try_unwrap_cppgc_object::<CapabilityHandle>(scope, object.into())
         {
             let mut found = found.borrow_mut();
-            serializer.write_uint32(u32::try_from(found.len()).ok()?);
+            serializer.write_uint32(u32::try_from(self.first + found.len()).ok()?);
             found.push(handle.take().ok()?);
             return Some(true);
         }
@@ -254,5 +281,6 @@ fn error_message(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::
     text.strip_prefix("Uncaught Error: ").unwrap_or(&text).to_string()
 }
 
+mod buffers;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use worker::stub::{self, ActorStub, WorkerStub};
 use crate::capability::SerializedHandle;
 use crate::dispatch::instance;
 use crate::error::JsError;
-use crate::serialize::{Packing, serialized};
+use crate::serialize::{Buffers, Packing, serialized};
 
 /// An entrypoint that JavaScript holds a handle on.
 pub struct StubHandle {
@@ -76,41 +76,44 @@ pub fn op_stub_own<'s>(
     handle(scope, Rc::new(WorkerStub::new(source, Entry { name, props, ..Entry::default() })))
 }
 
-/// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property.
+/// Sends an RPC event; promise `slot` gets the value. Undefined `arguments` read a property;
+/// `packed` is as for [`Packing::of`].
 /// False if nothing was sent because the arguments must be packed first.
 #[op2(nofast, reentrant)]
-pub fn op_stub_call(
-    scope: &mut v8::PinScope<'_, '_>,
+pub fn op_stub_call<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[cppgc] stub: &StubHandle,
     slot: u32,
     #[string] method: String,
-    arguments: v8::Local<'_, v8::Value>,
-    is_packed: bool,
+    arguments: v8::Local<'s, v8::Value>,
+    packed: v8::Local<'s, v8::Value>,
 ) -> Result<bool, JsError> {
-    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(false) };
+    let target = stub.target()?;
+    let Some(arguments) = sent(scope, arguments, packed)? else { return Ok(false) };
     let call = Call { method: Some(method), arguments, ..Call::default() };
     let instance = instance(&state.borrow());
-    stub::send_call(&instance, slot, stub.target()?, call);
+    stub::send_call(&instance, slot, target, call);
     Ok(true)
 }
 
 /// As [`op_stub_call`], through a path of properties; an empty path calls the target itself.
 #[op2(nofast, reentrant)]
-pub fn op_stub_call_path(
-    scope: &mut v8::PinScope<'_, '_>,
+pub fn op_stub_call_path<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[cppgc] stub: &StubHandle,
     slot: u32,
     path: v8::Local<'_, v8::Array>,
-    arguments: v8::Local<'_, v8::Value>,
-    is_packed: bool,
+    arguments: v8::Local<'s, v8::Value>,
+    packed: v8::Local<'s, v8::Value>,
 ) -> Result<bool, JsError> {
-    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(false) };
+    let target = stub.target()?;
+    let Some(arguments) = sent(scope, arguments, packed)? else { return Ok(false) };
     let mut path = names(scope, path);
     let call = Call { method: path.pop(), path, arguments, ..Call::default() };
     let instance = instance(&state.borrow());
-    stub::send_call(&instance, slot, stub.target()?, call);
+    stub::send_call(&instance, slot, target, call);
     Ok(true)
 }
 
@@ -118,33 +121,34 @@ pub fn op_stub_call_path(
 /// `slot` gets the value. 0 if it must be waited for, 1 if it was sent, 2 if the arguments must
 /// be packed first.
 #[op2(nofast, reentrant)]
-pub fn op_stub_pipeline(
-    scope: &mut v8::PinScope<'_, '_>,
+pub fn op_stub_pipeline<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     before: u32,
     slot: u32,
     path: v8::Local<'_, v8::Array>,
-    arguments: v8::Local<'_, v8::Value>,
-    is_packed: bool,
+    arguments: v8::Local<'s, v8::Value>,
+    packed: v8::Local<'s, v8::Value>,
 ) -> Result<u32, JsError> {
     let instance = instance(&state.borrow());
     let Some(pipeline) = instance.pipeline(before) else { return Ok(0) };
-    let Some(arguments) = sent(scope, arguments, is_packed)? else { return Ok(2) };
+    let Some(arguments) = sent(scope, arguments, packed)? else { return Ok(2) };
     let mut path = names(scope, path);
     let call = Call { method: path.pop(), path, arguments, ..Call::default() };
     Ok(u32::from(instance.send_to(&pipeline, slot, call)))
 }
 
 /// The arguments of a call, none where a property is read; `None` if they must be packed first.
-fn sent(
-    scope: &mut v8::PinScope<'_, '_>,
-    arguments: v8::Local<'_, v8::Value>,
-    is_packed: bool,
+fn sent<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    arguments: v8::Local<'s, v8::Value>,
+    packed: v8::Local<'s, v8::Value>,
 ) -> Result<Option<Option<Serialized>>, JsError> {
     if arguments.is_undefined() {
         return Ok(Some(None));
     }
-    Ok(serialized(scope, arguments, Packing::from(is_packed))?.map(Some))
+    let (packing, buffers) = (Packing::of(scope, packed), Buffers::of(scope, arguments));
+    Ok(serialized(scope, arguments, packing, buffers)?.map(Some))
 }
 
 /// Another handle on what a stub is a handle on.

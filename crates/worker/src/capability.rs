@@ -7,6 +7,8 @@
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use isolate::MovedBuffer;
+
 use crate::actor_id::ActorId;
 use crate::body::{Body, BodyError};
 use crate::entrypoint::{Entrypoint, Serialized};
@@ -43,6 +45,8 @@ pub enum Capability {
     Live(Arc<Loan>),
     /// A stream of bytes, for its first taker.
     Body(Arc<Mutex<Option<Body>>>),
+    /// The memory of an `ArrayBuffer`, for its first taker.
+    Buffer(Arc<Mutex<Option<MovedBuffer>>>),
     /// An object that was taken apart: what it was, by a number of the isolates' own, and its
     /// parts.
     Value(u32, Box<Serialized>),
@@ -58,6 +62,8 @@ pub enum Arrived {
     Live(LiveStub),
     /// A stream.
     Body(Body),
+    /// A buffer, unless it was taken before.
+    Buffer(Option<MovedBuffer>),
     /// The parts of an object, and what it was.
     Value(u32, Serialized),
 }
@@ -69,6 +75,12 @@ impl Capability {
     pub fn of_body(body: Body) -> Capability {
         let body = body.fail_with(BodyError::Failed(ENDED_EARLY.into()));
         Capability::Body(Arc::new(Mutex::new(Some(body))))
+    }
+
+    /// The memory of an `ArrayBuffer`.
+    #[must_use]
+    pub fn of_buffer(buffer: MovedBuffer) -> Capability {
+        Capability::Buffer(Arc::new(Mutex::new(Some(buffer))))
     }
 
     /// Makes it usable on a shard.
@@ -96,6 +108,9 @@ impl Capability {
             Capability::Body(body) => {
                 let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Arrived::Body(body.unwrap_or_default())
+            }
+            Capability::Buffer(buffer) => {
+                Arrived::Buffer(buffer.lock().unwrap_or_else(PoisonError::into_inner).take())
             }
             Capability::Value(kind, parts) => Arrived::Value(*kind, (**parts).clone()),
         }
