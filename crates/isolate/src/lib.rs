@@ -19,6 +19,7 @@ mod evaluation;
 mod heap_guard;
 mod isolate;
 mod loader;
+mod lookup_caches;
 mod moved_buffer;
 mod node;
 mod pool;

@@ -155,6 +155,7 @@ impl Shard {
         self.keep_recent(&mut found);
         let has_isolates = self.loaded().sweep(now_ms);
         self.survey(found);
+        self.give_memory_back();
         let is_empty = roots.is_empty() && !has_isolates;
         self.evictions().next_ms.set((!is_empty).then_some(now_ms + SWEEP_MS));
     }
@@ -173,6 +174,13 @@ impl Shard {
     /// Workers that have an isolate.
     pub(crate) fn worker_count(&self) -> usize {
         self.workers.borrow().len()
+    }
+
+    /// Has some workers that are new, or collected garbage, give back what V8 holds for more.
+    fn give_memory_back(&self) {
+        let workers = self.workers.borrow();
+        let workers = workers.values().filter_map(Weak::upgrade);
+        workers.filter(|worker| worker.give_memory_back()).take(TRIMS_MAX).for_each(drop);
     }
 
     /// Where open files are scarce, those used last stay.
@@ -344,6 +352,8 @@ const PLACE_MS: u64 = 70_000;
 const HELD_MS_MAX: u64 = 15 * 60 * 1000;
 /// How soon it is looked for idle actors where there are too many.
 const CROWDED_SWEEP_MS: u64 = 50;
+/// Workers that give memory back in one sweep, each in some ten microseconds.
+const TRIMS_MAX: usize = 128;
 /// How exact the times are.
 const SWEEP_MS: u64 = 1_000;
 /// How long the end of the process waits for `waitUntil()`, as on the platform.

@@ -57,6 +57,11 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Gives memory back that its isolate does not need; false if there was none.
+    pub(crate) fn give_memory_back(&self) -> bool {
+        self.isolate.as_ref().is_some_and(Isolate::give_memory_back)
+    }
+
     /// The number by which the engine's wakers know this worker.
     pub(crate) fn id(&self) -> u64 {
         self.id
