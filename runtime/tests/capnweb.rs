@@ -5,20 +5,31 @@
 
 mod server;
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 use server::Server;
+use server::app::root;
 use server::client::{Answer, Ask};
 use server::socket::Sockets;
 use tempfile::tempdir;
 
 const OBJECT: &str = "
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
+let disposed = 0;
 class Counter extends RpcTarget {
   #count = 0;
   add(by) { return this.#count += by; }
+  [Symbol.dispose]() { disposed++; }
 }
 export class App extends DurableObject {
   secret = 'hidden';
+  echo(value) { return value; }
+  numbers(count) { return Array.from({ length: count }, (_, index) => index); }
+  tell(listener, text) { return listener.tell(text); }
+  async call(f, value) { return (await f(value)) + 1; }
+  fail() { throw new RangeError('as asked'); }
+  disposed() { return disposed; }
   fetch() { return new Response('a page'); }
   alarm() {}
   hello(name) { return `hello ${name}`; }
@@ -81,6 +92,54 @@ fn methods_of_an_app_are_reached_at_the_path_it_names_and_nothing_else_is() {
         let answer = call(&server, "object", &[(hidden, json!([]))]).text();
         assert!(answer.starts_with("[\"reject\",1,"), "{hidden}: {answer}");
     }
+}
+
+/// The client is a program of its own: Node.js with the package as npm has it.
+#[test]
+fn the_client_of_npm_talks_over_a_socket_and_in_batches() {
+    let data = tempdir().unwrap();
+    let server = Server::serve(data.path(), &[]);
+    let answer = server.deploy_json("object", &deployment(OBJECT, Some("/rpc")));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let library = root().join("test_apps/node_modules/capnweb/dist/index.js");
+    let mend = "install it: cargo run -q -p xtask -- node";
+    assert!(library.is_file(), "capnweb is missing at {}; {mend}", library.display());
+    let output = Command::new("node")
+        .args(["--experimental-websocket", "--no-warnings"])
+        .arg(root().join("test_apps/capnweb/client.mjs"))
+        .arg(&library)
+        .arg(format!("http://127.0.0.1:{}/apps/object/rpc", server.port))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}\n{}", server.output());
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let socket = json!({
+        "hello": "hello you",
+        "pipelined": 4,
+        "counter": [1, 3],
+        "told": [1, 2, ["a", "b"]],
+        "called": 43,
+        "values": [
+            "1180591620717411303424", "1970-01-01T00:00:00.000Z", [1, 2], { "a": [null, true] },
+            "\u{20ac}",
+        ],
+        "mapped": ["hello 0", "hello 1", "hello 2"],
+        "error": "RangeError: as asked",
+        "missing": "TypeError",
+        "secret": "TypeError",
+        "alarm": "TypeError",
+        "constructor": "TypeError",
+        "ctx": "TypeError",
+        "env": "TypeError",
+        "disposed": 1,
+        "many": [50, "hello 49"],
+        "stored": [1, 2],
+    });
+    let mapped = ["hello 0", "hello 1"];
+    let answers = json!(["hello one", "hello two", 3, 7, mapped, "RangeError: as asked"]);
+    let batch = json!({ "answers": answers, "stored": 3 });
+    assert_eq!(seen, json!({ "socket": socket, "batch": batch }), "{seen:#}");
 }
 
 #[test]
