@@ -3,7 +3,6 @@
 import { core, primordials } from "ext:core/mod.js";
 import { cloneOf, cloneOfProps, stubHandle } from "ext:beryl/capability.js";
 import { hasFlag } from "ext:beryl/compatibility.js";
-import { unsupported } from "ext:beryl/errors.js";
 import { DurableObjectClass } from "ext:beryl/facets.js";
 import { limitsOf } from "ext:beryl/limits.js";
 import { makeStub } from "ext:beryl/stub.js";
@@ -137,24 +136,26 @@ function define(handle, name, code) {
   if (code.mainModule === undefined) {
     throw new TypeError("Missing field 'mainModule' on 'WorkerCode'.");
   }
-  if (code.streamingTails !== undefined) refuseStreaming(code);
   if (code.env !== undefined && (typeof code.env !== "object" || code.env === null)) {
     throw wrongType("env", "Object");
   }
   const main = String(code.mainModule);
   const kind = outboundKind(code.globalOutbound);
+  const wiring = [];
+  if (kind === "stub") ArrayPrototypePush(wiring, outboundOf(code.globalOutbound));
+  tailList(code.tails, "tails", wiring);
+  const experimental = mayExperiment(code.allowExperimental);
+  const streaming = streamingList(code.streamingTails, experimental, wiring);
   const given = JSONStringify({
     name,
     main,
     date: String(code.compatibilityDate),
     flags: flagList(code.compatibilityFlags),
     outbound: kind,
-    experimental: mayExperiment(code.allowExperimental),
+    experimental,
     limits: limitsOf(code.limits, "WorkerCode"),
+    streaming,
   });
-  const wiring = [];
-  if (kind === "stub") ArrayPrototypePush(wiring, outboundOf(code.globalOutbound));
-  tailList(code.tails, wiring);
   const modules = moduleList(code.modules, main);
   const env = cloneOf(code.env ?? {});
   ops.op_loader_define(handle, modules, env, given, wiring);
@@ -172,9 +173,9 @@ function outboundOf(outbound) {
 }
 
 /** Adds the capabilities of tail workers to a list. */
-function tailList(tails, list) {
-  if (tails === undefined) return list;
-  if (!ArrayIsArray(tails)) throw wrongType("tails", "Array");
+function tailList(tails, field, list) {
+  if (tails === undefined) return;
+  if (!ArrayIsArray(tails)) throw wrongType(field, "Array");
   for (let i = 0; i < tails.length; i++) {
     const native = stubHandle(tails[i]);
     if (native === null) {
@@ -184,12 +185,14 @@ function tailList(tails, list) {
     }
     ArrayPrototypePush(list, ops.op_capability_of_stub(native));
   }
-  return list;
 }
 
-function refuseStreaming(code) {
-  if (tailList(code.streamingTails, []).length === 0) return;
-  if (mayExperiment(code.allowExperimental)) throw unsupported("streamingTails");
+/** As `tailList`, for those that hear of everything at once. @returns {number} How many. */
+function streamingList(tails, mayHave, list) {
+  if (tails === undefined) return 0;
+  const before = list.length;
+  tailList(tails, "streamingTails", list);
+  if (mayHave) return list.length - before;
   throw new Error(
     "Streaming tail workers are experimental. You must pass the option 'allowExperimental: " +
       "true' to the worker loader to use them",

@@ -4,7 +4,7 @@ import { primordials } from "ext:core/mod.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { isStub } from "ext:beryl/capability.js";
 import { WorkerEntrypoint } from "ext:beryl/entrypoint.js";
-import { callTail, TAIL } from "ext:beryl/tail.js";
+import { callTail, isTail } from "ext:beryl/tail.js";
 import { isTarget } from "ext:beryl/lent.js";
 
 const {
@@ -37,7 +37,7 @@ const RESERVED = {
  * @param {{env: object, ctx: object} | null} context What a plain handler object gets besides.
  */
 export function callMethod(receiver, method, args, context) {
-  if (method === TAIL) return callTail(receiver, args, context);
+  if (isTail(method)) return callTail(receiver, method, args, context);
   if (RESERVED[method] === true) {
     throw new TypeError(`'${method}' is a reserved method and cannot be called over RPC.`);
   }

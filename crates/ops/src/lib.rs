@@ -335,6 +335,7 @@ deno_core::extension!(
         "stream_fits.js",
         "subtle_crypto.js",
         "test_runner.js",
+        "tail_stream.js",
         "uncaught_events.js",
         "web_assembly.js",
     ],

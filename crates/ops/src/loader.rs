@@ -8,7 +8,7 @@ use bytes::Bytes;
 use deno_core::{GarbageCollected, OpState, cppgc, op2, v8};
 use serde_json::Value;
 use worker::capability::Capability;
-use worker::code::{Env, Module, NodeCompat, WorkerCode, WorkerLimits, check_bundle};
+use worker::code::{Env, Module, NodeCompat, Tail, WorkerCode, WorkerLimits, check_bundle};
 use worker::compatibility::{Compatibility, Experimental};
 use worker::error::Error;
 use worker::event::Entry;
@@ -86,7 +86,8 @@ pub fn op_loader_compare(
 /// Gives the code: `modules` is `[name, kind, content, …]` with kinds `js`, `ts`, `cjs`, `text`,
 /// `json` (contents are strings), `data` and `wasm` (a `Uint8Array`). `given` is the rest as JSON:
 /// `name`, `main`, `date`, `flags`, `experimental`, `limits`, and `outbound` (`inherit`, `none`,
-/// `stub`). `wiring` are capabilities: where `fetch()` goes, if to a stub, then the tails.
+/// `stub`), and `streaming`. `wiring` are capabilities: where `fetch()` goes, if to a stub, then
+/// the tails, of which the last `streaming` hear of everything at once.
 #[op2(nofast)]
 pub fn op_loader_define(
     scope: &mut v8::PinScope<'_, '_>,
@@ -135,11 +136,18 @@ pub fn op_loader_define(
         node: node_of(&given),
         compatibility,
         limits,
-        tails: tails.into(),
+        tails: tails_of(tails, &given),
         name: name.into(),
         app: Some(app),
     });
     Ok(())
+}
+
+fn tails_of(targets: Vec<Capability>, given: &Value) -> Arc<[Tail]> {
+    let streaming = given["streaming"].as_u64().unwrap_or_default();
+    let first = (targets.len() as u64).saturating_sub(streaming);
+    let tails = (0..).zip(targets);
+    tails.map(|(at, target)| Tail { target, is_streaming: at >= first }).collect()
 }
 
 /// Who answers for a worker: the app that loads it. What a configured worker loads, the app host

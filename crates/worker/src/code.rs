@@ -32,11 +32,20 @@ pub struct WorkerCode {
     /// What it may use.
     pub limits: WorkerLimits,
     /// Who hears of its events.
-    pub tails: Arc<[Capability]>,
+    pub tails: Arc<[Tail]>,
     /// A name for logs, e.g. `counter@3` for version 3 of the app `counter`.
     pub name: Arc<str>,
     /// The app it belongs to, which answers for all it loads; `None` for a configured worker.
     pub app: Option<Arc<str>>,
+}
+
+/// A tail worker.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// Who it is.
+    pub target: Capability,
+    /// It hears of everything at once, instead of once an event is over.
+    pub is_streaming: bool,
 }
 
 impl WorkerCode {

@@ -58,6 +58,7 @@ pub mod socket;
 pub mod socket_set;
 mod socket_table;
 pub mod stub;
+pub mod tail_stream;
 pub mod testing;
 pub mod trace;
 pub mod typescript;

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::capability::Capability;
+use crate::code::Tail;
 use crate::error::{Breach, Error};
 use crate::event::{Delivery, Event};
 use crate::instance::Instance;
@@ -108,7 +108,7 @@ pub(crate) enum Budget {
 
 impl Meters {
     /// The meters of a worker that these hear of.
-    pub fn new(shard: &Rc<Shard>, targets: &Arc<[Capability]>) -> Meters {
+    pub fn new(shard: &Rc<Shard>, targets: &Arc<[Tail]>) -> Meters {
         let tails = || Rc::new(Tails { shard: Rc::clone(shard), targets: Arc::clone(targets) });
         let default_cpu_ms = u32::try_from(shard.limits().cpu_ms).unwrap_or(u32::MAX);
         Meters { tails: (!targets.is_empty()).then(tails), default_cpu_ms, ..Meters::default() }

@@ -1,8 +1,8 @@
 //! What tail workers hear of a dynamic worker's events (`spec/workers.md` WL-44): one item for
 //! each, once it is over.
 //!
-//! Only workers that were given `tails` are traced. An item travels as JSON, as the only argument
-//! of the call [`TAIL`].
+//! Only workers that were given `tails` or `streamingTails` are traced. An item travels as JSON, as
+//! the only argument of the call [`TAIL`].
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use crate::actor::Actor;
-use crate::capability::{Arrived, Capability};
+use crate::capability::Arrived;
+use crate::code::Tail;
 use crate::entrypoint::{Call, Serialized};
 use crate::error::Error;
 use crate::event::{Event, EventKind};
@@ -19,6 +20,7 @@ use crate::instance::Instance;
 use crate::limits::TRACE_LOG_BYTES_MAX;
 use crate::message::{Request, Response};
 use crate::shard::Shard;
+use crate::tail_stream::TailStream;
 
 /// The method by which a tail handler is called; no property of an object that code writes by
 /// accident.
@@ -27,7 +29,7 @@ pub const TAIL: &str = "\0tail";
 /// Where the items of one worker go.
 pub(crate) struct Tails {
     pub shard: Rc<Shard>,
-    pub targets: Arc<[Capability]>,
+    pub targets: Arc<[Tail]>,
 }
 
 /// One event that is being traced.
@@ -44,6 +46,9 @@ pub(crate) struct Trace {
     is_truncated: bool,
     exceptions: Vec<Value>,
     outcome: Option<&'static str>,
+    stream: Option<TailStream>,
+    /// It is a call that reads a property.
+    is_read: bool,
 }
 
 impl Tails {
@@ -61,11 +66,25 @@ impl Tails {
             Some(actor) => Some(actor.identity.class.clone()),
             None => Some(event.entry.name.clone()).filter(|name| !name.is_empty()),
         };
+        let model = if event.actor.is_some() { "durableObject" } else { "stateless" };
+        let streams = self.targets.iter().filter(|tail| tail.is_streaming);
+        let streams: Vec<_> = streams.map(|tail| tail.target.clone()).collect();
+        let stream = (!streams.is_empty()).then(|| {
+            TailStream::begin(
+                &self.shard,
+                streams,
+                event.actor.clone(),
+                (model, entrypoint.as_deref()),
+                &info,
+            )
+        });
+        let is_read =
+            matches!(&event.kind, EventKind::Call(Some(call), _) if call.arguments.is_none());
         Some(Box::new(Trace {
             tails: Rc::clone(self),
             actor: event.actor.clone(),
             entrypoint,
-            model: if event.actor.is_some() { "durableObject" } else { "stateless" },
+            model,
             event: info,
             began: Instant::now(),
             began_ms: now_ms(),
@@ -74,13 +93,16 @@ impl Tails {
             is_truncated: false,
             exceptions: Vec::new(),
             outcome: None,
+            stream,
+            is_read,
         }))
     }
 
     fn send(&self, item: &Value) {
         let text = Value::Array(vec![item.clone()]).to_string();
-        for target in &*self.targets {
-            let Arrived::Entrypoint(entrypoint) = target.arrive(&self.shard) else { continue };
+        for tail in self.targets.iter().filter(|tail| !tail.is_streaming) {
+            let arrived = tail.target.arrive(&self.shard);
+            let Arrived::Entrypoint(entrypoint) = arrived else { continue };
             let call = Call {
                 method: Some(TAIL.into()),
                 arguments: Some(Serialized::of_text_argument(&text)),
@@ -105,7 +127,12 @@ impl Trace {
         }
         self.log_bytes += entry.to_string().len();
         match self.log_bytes <= TRACE_LOG_BYTES_MAX {
-            true => self.logs.push(entry),
+            true => {
+                if let Some(stream) = &mut self.stream {
+                    stream.log(level, &entry["message"]);
+                }
+                self.logs.push(entry);
+            }
             false => self.is_truncated = true,
         }
     }
@@ -123,6 +150,11 @@ impl Trace {
             }
             _ => "ok",
         });
+        if let Some(stream) = &mut self.stream {
+            let status = response.map(|response| response.status.as_u16());
+            self.exceptions.iter().for_each(|exception| stream.exception(exception));
+            stream.answered(status, failure.is_none(), self.is_read);
+        }
         if let (Some(response), Some(event)) = (response, self.event.as_object_mut()) {
             event.insert("response".into(), json!({ "status": response.status.as_u16() }));
         }
@@ -134,8 +166,15 @@ impl Trace {
     }
 
     /// Tells the tail workers, once what the event wrote is durable: the item may reveal it.
-    pub fn send(self, cpu: Duration) {
+    pub fn send(mut self, cpu: Duration) {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        if let Some(stream) = self.stream.take() {
+            let outcome = self.outcome.unwrap_or("canceled");
+            stream.outcome(outcome, millis(cpu), millis(self.began.elapsed()));
+        }
+        if self.tails.targets.iter().all(|tail| tail.is_streaming) {
+            return;
+        }
         let mut item = Map::new();
         let mut put = |name: &str, value: Value| drop(item.insert(name.into(), value));
         put("wallTime", millis(self.began.elapsed()).into());
@@ -212,7 +251,7 @@ fn exception(error: &Error) -> Value {
     json!({ "name": name, "message": message, "stack": frames, "timestamp": now_ms() })
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use worker::bindings::{Bindings, Classes, Service};
 use worker::capability::Capability;
-use worker::code::{Env, Module, WorkerCode, check_bundle};
+use worker::code::{Env, Module, Tail, WorkerCode, check_bundle};
 use worker::compatibility::Compatibility;
 use worker::configured::{Configured, Home};
 use worker::event::Entry;
@@ -128,7 +128,8 @@ impl Reading<'_> {
             None => Outbound::Internet,
         };
         let tails = entry.tails.iter().filter_map(|tail| self.capability(tail).transpose());
-        let tails = tails.collect::<Result<Vec<_>, _>>()?.into();
+        let tails = tails.map(|target| Ok(Tail { target: target?, is_streaming: false }));
+        let tails = tails.collect::<Result<_, Failure>>()?;
         let node = compatibility.node();
         let code = WorkerCode::new(Arc::new(bundle), env, outbound, name.into());
         Ok(WorkerCode { compatibility, node, tails, ..code })

@@ -79,7 +79,9 @@ impl App {
         let vars = self.expect["vars"].as_object().into_iter().flatten();
         let var =
             |(key, value): (&String, &Value)| format!("--var={key}={}", value.as_str().unwrap());
-        others.chain(vars.map(var)).collect()
+        let flags = self.expect["compatibilityFlags"].as_array().into_iter().flatten();
+        let flag = |flag: &Value| format!("--compatibility-flag={}", flag.as_str().unwrap());
+        others.chain(vars.map(var)).chain(flags.map(flag)).collect()
     }
 
     fn workers(&self) -> impl Iterator<Item = PathBuf> {
