@@ -6,26 +6,60 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use control::host::{AppHost, DeployError, Deployed, Deployment, Rejection};
+use control::rest::BODY_BYTES_MAX;
 use futures_util::future::LocalBoxFuture;
+use http::{HeaderMap, Method, StatusCode};
+use network::handover::Handover;
 use serde_json::{Value, json};
 use worker::actor_id::ActorId;
+use worker::body::Body;
 use worker::census::Census;
 use worker::code::Module;
 use worker::cron::CronTrigger;
-use worker::entrypoint::{Call, Entrypoint, Serialized};
-use worker::error::{Error, SourcePosition};
+use worker::entrypoint::{Call, Entrypoint, Refused, Reply, Serialized};
+use worker::error::{Error, SourcePosition, Thrown};
+use worker::message::{Request, RequestId, Response};
 use worker::shard::Shard;
 use worker::stub::ActorStub;
 
 /// The supervisors, reached from one shard.
+#[derive(Clone)]
 pub struct Supervisors {
     shard: Rc<Shard>,
+    /// The way to those that live in the quarantine.
+    handover: Option<Handover>,
 }
 
 impl Supervisors {
     /// The supervisors as seen from `shard`.
-    pub fn new(shard: Rc<Shard>) -> Supervisors {
-        Supervisors { shard }
+    pub fn new(shard: Rc<Shard>, handover: Option<Handover>) -> Supervisors {
+        Supervisors { shard, handover }
+    }
+
+    /// What takes the requests for an app, wherever it lives, unless it is refused for a while.
+    pub fn entrypoint(&self, app: &str) -> Rc<dyn Entrypoint> {
+        match (self.shard.quarantine().check(app, self.shard.clock().now_ms()), self.away(app)) {
+            (Err(error), _) => Rc::new(Refused(error)),
+            (Ok(()), Some(handover)) => handover.entrypoint(&format!("{REQUESTS}{app}")),
+            (Ok(()), None) => Rc::new(self.of(app)),
+        }
+    }
+
+    /// What the main cordon finds in the quarantine for a purpose of a connection.
+    pub fn serve(&self, purpose: &str) -> Rc<dyn Entrypoint> {
+        match (purpose.strip_prefix(REQUESTS), purpose.strip_prefix(QUESTIONS)) {
+            (Some(app), _) => self.entrypoint(app),
+            (None, Some(app)) => {
+                Rc::new(Questions { supervisors: self.clone(), app: app.to_owned() })
+            }
+            (None, None) => Rc::new(Refused(Error::bug("a connection without a purpose"))),
+        }
+    }
+
+    /// The way to an app that lives elsewhere.
+    fn away(&self, app: &str) -> Option<&Handover> {
+        let id = ActorId::from_name(CLASS, app).bytes();
+        self.handover.as_ref().filter(|_| self.shard.quarantine().is_away(&id))
     }
 
     /// The supervisor of an app, wherever it lives.
@@ -40,6 +74,9 @@ impl Supervisors {
         method: &str,
         argument: &Value,
     ) -> LocalBoxFuture<'static, Result<Value, Error>> {
+        if let Some(handover) = self.away(app) {
+            return ask_elsewhere(handover, app, method, argument);
+        }
         let arguments = Some(Serialized::of_text_argument(&argument.to_string()));
         let reply =
             self.of(app).call(Call { method: Some(method.into()), arguments, ..Call::default() });
@@ -97,7 +134,13 @@ impl AppHost for Supervisors {
 
     fn remove(&self, app: &str) -> LocalBoxFuture<'static, Result<(), Error>> {
         // Not by asking the supervisor: what is to be erased may be damaged.
-        self.of(app).erase()
+        match self.away(app) {
+            None => self.of(app).erase(),
+            Some(handover) => {
+                let answer = ask_elsewhere(handover, app, ERASE, &Value::Null);
+                Box::pin(async move { answer.await.map(drop) })
+            }
+        }
     }
 
     fn schedule(&self, crons: Vec<(String, Vec<String>)>) {
@@ -111,6 +154,70 @@ impl AppHost for Supervisors {
     fn census(&self) -> LocalBoxFuture<'static, Result<Census, Error>> {
         self.shard.census()
     }
+}
+
+/// Answers what the main cordon asks of an app in the quarantine: the path is the method, the body
+/// its argument.
+struct Questions {
+    supervisors: Supervisors,
+    app: String,
+}
+
+impl Entrypoint for Questions {
+    fn fetch(&self, request: Request) -> Reply<Response> {
+        let (supervisors, app) = (self.supervisors.clone(), self.app.clone());
+        let method = request.url.rsplit('/').next().unwrap_or_default().to_owned();
+        Box::pin(async move {
+            let body = request.body.collect(BODY_BYTES_MAX).await;
+            let body = body.map_err(|error| Error::bug(error.to_string()))?;
+            let argument: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if method == ERASE {
+                supervisors.of(&app).erase().await?;
+                return Ok(Response::json(StatusCode::OK, &Value::Null));
+            }
+            if method == "deploy" {
+                // It may be what mends it.
+                supervisors.shard.quarantine().pardon(&app);
+            }
+            let answer = supervisors.ask(&app, &method, &argument).await?;
+            Ok(Response::json(StatusCode::OK, &answer))
+        })
+    }
+
+    fn call(&self, _call: Call) -> Reply<Serialized> {
+        Box::pin(std::future::ready(Err(Error::bug("a call of the quarantine"))))
+    }
+}
+
+/// As [`Supervisors::ask`], of a supervisor in the quarantine.
+fn ask_elsewhere(
+    handover: &Handover,
+    app: &str,
+    method: &str,
+    argument: &Value,
+) -> LocalBoxFuture<'static, Result<Value, Error>> {
+    let request = Request {
+        id: RequestId::new(),
+        method: Method::POST,
+        url: format!("http://quarantine/{method}"),
+        headers: HeaderMap::new(),
+        body: Body::Full(argument.to_string().into()),
+    };
+    let answer = handover.entrypoint(&format!("{QUESTIONS}{app}")).fetch(request);
+    Box::pin(async move {
+        let answer = answer.await?;
+        let status = answer.status;
+        let body = answer.body.collect(BODY_BYTES_MAX).await;
+        let body = body.map_err(|error| Error::reset(error.to_string()))?;
+        let value: Value = serde_json::from_slice(&body)
+            .map_err(|_| Error::bug("the quarantine answered no JSON"))?;
+        if status == StatusCode::OK {
+            return Ok(value);
+        }
+        let text = |name: &str| value["error"][name].as_str().unwrap_or_default();
+        let thrown = Thrown::new("Error", text("message")).caused_by(text("code"));
+        Err(Error::AppThrew(thrown.into()))
+    })
 }
 
 fn module_to_json(module: &Module) -> Value {
@@ -143,5 +250,12 @@ fn rejection(error: &Value) -> Rejection {
     }
 }
 
+/// What connections to the quarantine are for, followed by the name of an app.
+const REQUESTS: &str = "requests ";
+const QUESTIONS: &str = "questions ";
+
+/// The question that is none: to erase all that an app stored.
+const ERASE: &str = "erase";
+
 /// The class of `js/host/app_runner.js`.
-const CLASS: &str = "AppRunner";
+pub const CLASS: &str = "AppRunner";

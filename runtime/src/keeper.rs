@@ -1,104 +1,311 @@
-//! The keeper: the process of `beryl serve` without V8, which starts the process that runs apps
-//! and starts it again when it dies.
+//! The keeper: the process of `beryl serve` without V8, which starts the processes that run apps
+//! and starts them again when they die.
 //!
-//! A defect of the engine, memory that the system refuses, a panic inside an op: each ends the
+//! A defect of the engine, memory that the system refuses, a panic inside an op: each ends a
 //! worker process. The keeper owns the listening sockets, so while there is no worker process,
-//! clients wait in the backlog instead of being refused. The two live and die together: an
+//! clients wait in the backlog instead of being refused. They live and die together: an
 //! orderly stop is passed on, and a worker process never outlives its keeper.
 //!
-//! Both share a piece of memory in which every shard shows whose code it runs. An app that ended a
-//! worker process is refused by the next ones for a while, see [`crate::strikes`].
+//! Each worker process shares a piece of memory with the keeper in which every shard shows whose
+//! code it runs. An app that ended one is moved to the [quarantine](Cordon::Quarantine), which is
+//! started once it is needed, and is refused there for a while, see [`crate::strikes`]. It comes
+//! home when its strikes are forgotten and the main process is started anew: for SIGHUP the keeper
+//! lets it finish what it has begun, while clients that connect wait.
 
-use std::collections::HashMap;
 use std::env;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use isolate::{Blame, OffenceKind};
-use listenfd::ListenFd;
+use network::handover;
 use network::listener::Listener;
-use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process};
+use storage::DataDir;
 use tokio::process::{Child, Command as AsyncCommand};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::config::Config;
-use crate::serve::{Failure, STOPPED_SERVING, Sockets, now_ms};
+use crate::cordon::{self, Cordon};
+use crate::kept::{FIRST_DESCRIPTOR, KEPT};
+use crate::serve::{Failure, STOPPED_SERVING, now_ms};
+use crate::sockets::Sockets;
 use crate::strikes::Strikes;
 
-/// What a worker process knows of its keeper.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    keeper: i32,
-    /// How many worker processes there were before this one.
-    pub restarts: u32,
-    /// The apps that are refused, and until when in milliseconds since 1970.
-    pub refused: HashMap<String, u64>,
-}
-
-/// What a worker process takes over from its keeper.
-pub struct Inheritance {
-    /// What it is told.
-    pub kept: Kept,
-    /// The sockets to serve on.
-    pub listeners: Vec<Listener>,
-    /// Where it shows whose code runs.
-    pub blame: Blame,
-}
-
-/// Keeps a worker process running until the keeper is told to stop.
+/// Keeps worker processes running until the keeper is told to stop.
 ///
 /// # Errors
 /// What kept it from listening or from starting the first worker process.
 pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     let sockets = Sockets::bind(config)?;
-    let (blame, memory) = Blame::shared()?;
+    if cordon::is_used(&config.data_dir) {
+        // Nobody has either directory, or this is the wrong moment to move anything.
+        let _whole = DataDir::open(&config.data_dir)?;
+        let _quarantine = DataDir::open(Cordon::Quarantine.data_dir(&config.data_dir))?;
+        cordon::bring_all_home(&config.data_dir)?;
+    }
+    let (to, from) = handover::channel()?;
+    let keeper = Keeper {
+        data: &config.data_dir,
+        main: Place::new(Cordon::Main, sockets.all().collect(), to)?,
+        quarantine: Place::new(Cordon::Quarantine, Vec::new(), from)?,
+        strikes: Strikes::default(),
+        away: Vec::new(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(keep(&sockets, (blame, &memory)))
+    runtime.block_on(keeper.keep())
 }
 
-async fn keep(sockets: &Sockets, (blame, memory): (Blame, &OwnedFd)) -> Result<ExitCode, Failure> {
-    let mut stop = Stop::new()?;
-    let mut deaths = Deaths::default();
-    let mut strikes = Strikes::default();
-    loop {
-        let started = Instant::now();
-        let refused = strikes.to_text(now_ms());
-        let mut worker = start(sockets, memory, &format!("{}:{refused}", deaths.total))?;
-        let status = tokio::select! {
-            status = worker.wait() => status?,
-            () = stop.asked() => return end(&mut worker).await,
-        };
-        let is_first = deaths.total == 0;
-        match status.code() {
-            Some(0) => return Ok(ExitCode::SUCCESS),
-            // It has said what is wrong, and that will not change by trying again.
-            Some(code) if is_first && code != i32::from(STOPPED_SERVING) => {
-                return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
+struct Keeper<'a> {
+    data: &'a Path,
+    main: Place<'a>,
+    quarantine: Place<'a>,
+    strikes: Strikes,
+    /// The apps whose data is in the quarantine.
+    away: Vec<String>,
+}
+
+/// One cordon: what its processes inherit, and the one that runs.
+struct Place<'a> {
+    cordon: Cordon,
+    listeners: Vec<&'a Listener>,
+    channel: UnixDatagram,
+    blame: Blame,
+    memory: OwnedFd,
+    deaths: Deaths,
+    child: Option<Child>,
+    started: Instant,
+    /// When the next one is to be started.
+    due: Option<Instant>,
+}
+
+enum Happened {
+    Ended(ExitStatus),
+    QuarantineEnded(ExitStatus),
+    QuarantineDue,
+    Asked(Ask),
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Stop,
+    Renew,
+}
+
+impl Keeper<'_> {
+    async fn keep(mut self) -> Result<ExitCode, Failure> {
+        let mut asks = Asks::new()?;
+        self.start_main()?;
+        loop {
+            let due = self.quarantine.due;
+            let happened = tokio::select! {
+                status = self.main.ended() => Happened::Ended(status?),
+                status = self.quarantine.ended() => Happened::QuarantineEnded(status?),
+                () = until(due) => Happened::QuarantineDue,
+                ask = asks.next() => Happened::Asked(ask),
+            };
+            match happened {
+                Happened::Asked(Ask::Stop) => {
+                    let code = self.main.stop().await?;
+                    self.quarantine.stop().await?;
+                    return Ok(code);
+                }
+                Happened::Asked(Ask::Renew) => self.renew().await?,
+                Happened::QuarantineEnded(status) => self.quarantine_ended(status),
+                Happened::QuarantineDue => self.start_quarantine()?,
+                Happened::Ended(status) => {
+                    let is_first = self.main.deaths.total == 0;
+                    match status.code() {
+                        Some(0) => return Ok(ExitCode::SUCCESS),
+                        // It has said what is wrong, and trying again will not change it.
+                        Some(code) if is_first && code != i32::from(STOPPED_SERVING) => {
+                            return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
+                        }
+                        _ => {}
+                    }
+                    let (pause, offender) = self.main.died(status, &mut self.strikes);
+                    if let Some(app) = &offender {
+                        self.send_away(app);
+                    }
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        Ask::Stop = asks.next() => {
+                            self.quarantine.stop().await?;
+                            return Ok(ExitCode::SUCCESS);
+                        }
+                    }
+                    self.start_main()?;
+                    if offender.is_some() {
+                        // It finds what has come by its start only.
+                        self.quarantine.end_soon().await?;
+                        self.start_quarantine()?;
+                    }
+                }
             }
-            _ => {}
         }
-        let offence = blame.take();
+    }
+
+    fn start_main(&mut self) -> Result<(), Failure> {
+        let told = (self.strikes.to_text(now_ms()), self.away.join(","));
+        self.main.start(&told)
+    }
+
+    fn start_quarantine(&mut self) -> Result<(), Failure> {
+        self.quarantine.due = None;
+        if self.away.is_empty() {
+            return Ok(());
+        }
+        let told = (self.strikes.to_text(now_ms()), String::new());
+        self.quarantine.start(&told)
+    }
+
+    fn send_away(&mut self, app: &str) {
+        if self.away.iter().any(|known| known == app) {
+            return;
+        }
+        match cordon::send_away(self.data, app) {
+            Ok(()) => self.away.push(app.to_owned()),
+            // It stays where it is, and is refused for a while.
+            Err(error) => tracing::error!(app, %error, "cannot be moved to the quarantine"),
+        }
+    }
+
+    fn quarantine_ended(&mut self, status: ExitStatus) {
+        let (pause, offender) = self.quarantine.died(status, &mut self.strikes);
+        // What one of them does, others pay for here; not twice in a row for the same.
+        let pause = if offender.is_some() { Duration::ZERO } else { pause };
+        self.quarantine.due = Some(Instant::now() + pause);
+    }
+
+    /// Starts the main process anew, without a request lost; those whose strikes are forgotten
+    /// come home.
+    async fn renew(&mut self) -> Result<(), Failure> {
+        tracing::info!("the worker process is started anew");
+        self.main.stop().await?;
+        let known = self.strikes.known(now_ms());
+        let (stay, come): (Vec<_>, Vec<_>) =
+            self.away.drain(..).partition(|app| known.contains(app));
+        self.away = stay;
+        if !come.is_empty() {
+            self.quarantine.stop().await?;
+            for app in come {
+                match cordon::bring_home(self.data, &app) {
+                    Ok(()) => tracing::info!(app, "comes home from the quarantine"),
+                    Err(error) => {
+                        tracing::error!(app, %error, "cannot be moved home");
+                        self.away.push(app);
+                    }
+                }
+            }
+            self.start_quarantine()?;
+        }
+        self.main.deaths.total = self.main.deaths.total.saturating_add(1);
+        self.start_main()
+    }
+}
+
+impl<'a> Place<'a> {
+    fn new(
+        cordon: Cordon,
+        listeners: Vec<&'a Listener>,
+        channel: UnixDatagram,
+    ) -> io::Result<Place<'a>> {
+        let (blame, memory) = Blame::shared()?;
+        let (deaths, started) = (Deaths::default(), Instant::now());
+        let (child, due) = (None, None);
+        Ok(Place { cordon, listeners, channel, blame, memory, deaths, child, started, due })
+    }
+
+    /// Starts this program again, with the sockets from descriptor 3 on, then the channel and the
+    /// shared memory.
+    fn start(&mut self, (refused, away): &(String, String)) -> Result<(), Failure> {
+        let mut descriptors =
+            self.listeners.iter().map(|one| one.descriptor()).collect::<Result<Vec<_>, _>>()?;
+        descriptors.push(self.channel.try_clone()?.into());
+        let sockets = descriptors.len();
+        descriptors.push(self.memory.try_clone()?);
+        let (cordon, restarts) = (self.cordon.name(), self.deaths.total);
+        let told = format!("{}:{cordon}:{restarts}:{refused}:{away}", std::process::id());
+        let mut command = Command::new(env::current_exe()?);
+        command
+            .args(env::args_os().skip(1))
+            .env(KEPT, told)
+            .env("LISTEN_FDS", sockets.to_string())
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDS_FIRST_FD")
+            .fd_mappings(mappings(descriptors))?;
+        self.started = Instant::now();
+        self.child = Some(AsyncCommand::from(command).spawn()?);
+        Ok(())
+    }
+
+    /// Waits for the end of its process; for ever if there is none.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let Some(child) = &mut self.child else { return std::future::pending().await };
+        let status = child.wait().await;
+        self.child = None;
+        status
+    }
+
+    /// Notes an end that nobody asked for: how long to wait before the next one, and the app that
+    /// is to blame.
+    fn died(&mut self, status: ExitStatus, strikes: &mut Strikes) -> (Duration, Option<String>) {
+        let offence = self.blame.take();
         // Who is refused cannot end the next one as well.
         let pause = match &offence {
-            Some(_) => deaths.add(STEADY),
-            None => deaths.add(started.elapsed()),
+            Some(_) => self.deaths.add(STEADY),
+            None => self.deaths.add(self.started.elapsed()),
         };
-        let (cause, pause_ms) = (describe(status), pause.as_millis());
-        tracing::error!(cause, pause_ms, "the worker process ended; starting another");
-        if let Some(offence) = offence {
+        let (cordon, cause, pause_ms) = (self.cordon.name(), describe(status), pause.as_millis());
+        tracing::error!(cordon, cause, pause_ms, "the worker process ended; starting another");
+        let app = offence.map(|offence| {
             let refused_s = strikes.add(&offence.label, now_ms()).as_secs();
             let (app, how) = (offence.label, how(offence.kind));
             tracing::error!(app, how, refused_s, "an app ended the worker process");
+            app
+        });
+        (pause, app)
+    }
+
+    /// Passes the request to stop on. The worker process drains for as long as it allows itself.
+    async fn stop(&mut self) -> Result<ExitCode, Failure> {
+        self.due = None;
+        let Some(mut child) = self.child.take() else { return Ok(ExitCode::SUCCESS) };
+        tell(&child, Signal::TERM);
+        let code = child.wait().await?.code();
+        Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    }
+
+    /// As [`stop`](Self::stop), without much patience.
+    async fn end_soon(&mut self) -> Result<(), Failure> {
+        self.due = None;
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        tell(&child, Signal::TERM);
+        if timeout(PATIENCE, child.wait()).await.is_err() {
+            child.kill().await?;
         }
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
-        }
+        Ok(())
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell(child: &Child, signal: Signal) {
+    if let Some(pid) = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+        // One that has just ended is waited for all the same.
+        let _ = kill_process(pid, signal);
     }
 }
 
@@ -109,35 +316,9 @@ fn how(kind: OffenceKind) -> &'static str {
     }
 }
 
-/// Starts this program again, with the sockets from descriptor 3 on and then the shared memory.
-fn start(sockets: &Sockets, memory: &OwnedFd, told: &str) -> Result<Child, Failure> {
-    let mut descriptors = sockets.all().map(Listener::descriptor).collect::<Result<Vec<_>, _>>()?;
-    let sockets = descriptors.len();
-    descriptors.push(memory.try_clone()?);
-    let mut command = Command::new(env::current_exe()?);
-    command
-        .args(env::args_os().skip(1))
-        .env(KEPT, format!("{}:{told}", std::process::id()))
-        .env("LISTEN_FDS", sockets.to_string())
-        .env_remove("LISTEN_PID")
-        .env_remove("LISTEN_FDS_FIRST_FD")
-        .fd_mappings(mappings(descriptors))?;
-    Ok(AsyncCommand::from(command).spawn()?)
-}
-
 fn mappings(descriptors: Vec<OwnedFd>) -> Vec<FdMapping> {
     let numbered = (FIRST_DESCRIPTOR..).zip(descriptors);
     numbered.map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd }).collect()
-}
-
-/// Passes the request to stop on. The worker process drains for as long as it allows itself.
-async fn end(worker: &mut Child) -> Result<ExitCode, Failure> {
-    if let Some(pid) = worker.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-        // One that has just ended is waited for all the same.
-        let _ = kill_process(pid, Signal::TERM);
-    }
-    let code = worker.wait().await?.code();
-    Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -148,22 +329,25 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// The two signals that ask for an orderly stop.
-struct Stop {
+/// The signals that ask for something.
+struct Asks {
     terminate: Signals,
     interrupt: Signals,
+    hang_up: Signals,
 }
 
-impl Stop {
-    fn new() -> io::Result<Stop> {
+impl Asks {
+    fn new() -> io::Result<Asks> {
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Stop { terminate, interrupt: signal(SignalKind::interrupt())? })
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Asks { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
 
-    async fn asked(&mut self) {
+    async fn next(&mut self) -> Ask {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Ask::Stop,
+            _ = self.interrupt.recv() => Ask::Stop,
+            _ = self.hang_up.recv() => Ask::Renew,
         }
     }
 }
@@ -188,52 +372,15 @@ impl Deaths {
     }
 }
 
-impl Kept {
-    /// What the environment says, and the sockets that came along; `None` in a process that no
-    /// keeper started. Before any other thread exists.
-    ///
-    /// # Errors
-    /// When the keeper is gone already, or a socket is none.
-    pub fn from_env() -> io::Result<Option<Inheritance>> {
-        let Some(kept) = env::var(KEPT).ok().as_deref().and_then(Kept::parse) else {
-            return Ok(None);
-        };
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have ended before the line above could see it.
-        if getppid().map(Pid::as_raw_pid) != Some(kept.keeper) {
-            return Err(io::Error::other("the keeper process has ended"));
-        }
-        let mut inherited = ListenFd::from_env();
-        let mut listeners = Vec::with_capacity(inherited.len());
-        for index in 0..inherited.len() {
-            let socket = inherited.take_tcp_listener(index)?;
-            listeners.extend(socket.map(Listener::inherited).transpose()?);
-        }
-        let memory = FIRST_DESCRIPTOR + i32::try_from(listeners.len()).unwrap_or(i32::MAX);
-        let blame = Blame::inherit(memory)?;
-        Ok(Some(Inheritance { kept, listeners, blame }))
-    }
-
-    fn parse(text: &str) -> Option<Kept> {
-        let (keeper, told) = text.split_once(':')?;
-        let (restarts, refused) = told.split_once(':')?;
-        let (keeper, restarts) = (keeper.parse().ok()?, restarts.parse().ok()?);
-        Some(Kept { keeper, restarts, refused: Strikes::parse(refused) })
-    }
-}
-
-/// How a worker process knows that it is one: `<process id of the keeper>:<restarts>:<refused>`.
-const KEPT: &str = "BERYL_KEPT";
-
-/// After standard input, output and error.
-const FIRST_DESCRIPTOR: i32 = 3;
-
 /// A worker process that lived this long did not die of how it was started.
 const STEADY: Duration = Duration::from_secs(60);
 
 /// Between the second and the third worker process of a row; doubled from then on.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How long the quarantine may go on with what it has begun when another app joins it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -249,14 +396,5 @@ mod tests {
         assert_eq!(deaths.add(Duration::ZERO), PAUSE_MAX);
         assert_eq!(deaths.add(STEADY), Duration::ZERO, "a steady one begins a new row");
         assert_eq!(deaths.total, 107);
-    }
-
-    #[test]
-    fn what_no_keeper_wrote_is_not_understood() {
-        let refused = [("bad".to_owned(), 5)].into();
-        assert_eq!(Kept::parse("12:3:bad=5"), Some(Kept { keeper: 12, restarts: 3, refused }));
-        for text in ["", "12", ":", "12:", "a:1:", "12:-1:", "12:3"] {
-            assert_eq!(Kept::parse(text), None, "{text}");
-        }
     }
 }

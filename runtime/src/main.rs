@@ -9,13 +9,16 @@
 mod apps;
 mod cli;
 mod config;
+mod cordon;
 mod debug;
 mod keeper;
+mod kept;
 mod linked;
 mod logs;
 mod modules;
 mod sandbox;
 mod serve;
+mod sockets;
 mod strikes;
 mod testing;
 mod wrangler;
@@ -26,8 +29,9 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{Config, Mode};
-use crate::keeper::{Inheritance, Kept};
-use crate::serve::{Failure, Past, STOPPED_SERVING, Sockets, StoppedServing};
+use crate::kept::{Inheritance, Kept};
+use crate::serve::{Failure, Past, STOPPED_SERVING, StoppedServing};
+use crate::sockets::Sockets;
 
 /// Gives freed memory back to the system, which the default allocator rarely does.
 #[global_allocator]
@@ -57,11 +61,14 @@ fn main() -> ExitCode {
 }
 
 /// Serves, or keeps a process that does.
-fn start(config: Config) -> Result<ExitCode, Failure> {
+fn start(mut config: Config) -> Result<ExitCode, Failure> {
     let (sockets, past) = match Kept::from_env()? {
-        Some(Inheritance { kept, listeners, blame }) => {
-            let past = Past { restarts: kept.restarts, refused: kept.refused, blame };
-            (Sockets::inherit(&config, listeners)?, past)
+        Some(Inheritance { kept, listeners, channel, blame }) => {
+            let Kept { cordon, restarts, refused, away, .. } = kept;
+            config = cordon.confine(config);
+            cordon.step_back();
+            let past = Past { restarts, refused, away, blame };
+            (Sockets::inherit(&config, cordon, listeners, channel)?, past)
         }
         None if matches!(config.mode, Mode::Serve(_)) => return keeper::run(&config),
         None => (Sockets::bind(&config)?, Past::none()),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,81 +13,39 @@ use control::rest::{Admin, AdminConfig, BODY_BYTES_MAX};
 use control::token::{Origin, Token};
 use isolate::{Blame, Engine, IsolateLimits};
 use network::Gateway;
+use network::handover::Handover;
 use network::limits::HttpLimits;
-use network::listener::Listener;
+use network::listener::{Intake, Listener};
 use network::router::{Public, Router};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::durability::DurabilitySink;
 use storage::{Brake, DataDir, SyncPool};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use worker::actor_id::ActorId;
 use worker::alarm_index::AlarmIndex;
 use worker::bindings::Bindings;
 use worker::code::{Env, Module, NodeCompat, WorkerCode, check_bundle};
 use worker::configured::Configured;
-use worker::entrypoint::{Entrypoint, Refused};
+use worker::entrypoint::Entrypoint;
 use worker::error::{Error, StartStage};
 use worker::limits::Limits;
 use worker::outbound::Outbound;
 use worker::quarantine::Quarantine;
 use worker::shard::{Config as ShardConfig, Shard};
-use worker::shards::{MakeService, Service, Shards};
+use worker::shards::{MakeService, Shards};
 use worker::stub::MainStub;
 
-use crate::apps::Supervisors;
+use crate::apps::{CLASS, Supervisors};
 use crate::config::{Auth, Config, Mode, Run, Serve};
+use crate::cordon::Cordon;
 use crate::debug;
 use crate::linked;
 use crate::sandbox::{Layers, Sandbox};
+use crate::sockets::Sockets;
 
 /// Why a process stopped, for people.
 pub type Failure = Box<dyn std::error::Error>;
-
-/// The sockets of the process.
-pub struct Sockets {
-    /// One for every shard, on the same port.
-    public: Vec<Listener>,
-    /// Of the admin API, where there is one.
-    admin: Option<Listener>,
-}
-
-impl Sockets {
-    /// Listens where `config` says.
-    ///
-    /// # Errors
-    /// The first address that cannot be had.
-    pub fn bind(config: &Config) -> Result<Sockets, Failure> {
-        let mut public = vec![Listener::bind(config.listen)?];
-        while public.len() < config.shards.get() {
-            public.push(public[0].sibling()?);
-        }
-        let admin = match &config.mode {
-            Mode::Serve(settings) => Some(Listener::bind(settings.admin)?),
-            Mode::Run(_) | Mode::Configured(_) => None,
-        };
-        Ok(Sockets { public, admin })
-    }
-
-    /// Takes what a keeper bound from the same `config`; `listeners` are in the order of
-    /// [`all`](Self::all).
-    ///
-    /// # Errors
-    /// When their number is another one.
-    pub fn inherit(config: &Config, mut listeners: Vec<Listener>) -> Result<Sockets, Failure> {
-        let wanted = config.shards.get();
-        let has_admin = matches!(config.mode, Mode::Serve(_));
-        if listeners.len() != wanted + usize::from(has_admin) {
-            return Err(format!("the keeper passed {} sockets on", listeners.len()).into());
-        }
-        let admin = listeners.split_off(wanted).pop();
-        Ok(Sockets { public: listeners, admin })
-    }
-
-    /// The public ones first.
-    pub fn all(&self) -> impl Iterator<Item = &Listener> {
-        self.public.iter().chain(&self.admin)
-    }
-}
 
 /// What worker processes before this one leave to it.
 pub struct Past {
@@ -94,6 +53,8 @@ pub struct Past {
     pub restarts: u32,
     /// The apps that are refused, and until when in milliseconds since 1970.
     pub refused: HashMap<String, u64>,
+    /// The apps that live in another process.
+    pub away: Vec<String>,
     /// Where the process shows whose code runs.
     pub blame: Blame,
 }
@@ -102,7 +63,8 @@ impl Past {
     /// That of a process without a keeper.
     #[must_use]
     pub fn none() -> Past {
-        Past { restarts: 0, refused: HashMap::new(), blame: Blame::private() }
+        let (refused, away) = (HashMap::new(), Vec::new());
+        Past { restarts: 0, refused, away, blame: Blame::private() }
     }
 }
 
@@ -129,7 +91,8 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
     let pool = SyncPool::start(SYNC_THREADS)?;
     let brake = Arc::new(Brake::new(pool.clone()));
     let http = HttpLimits::new(&config.limits);
-    let quarantine = Arc::new(Quarantine::new(past.refused));
+    let away = past.away.iter().map(|app| ActorId::from_name(CLASS, app).bytes());
+    let quarantine = Arc::new(Quarantine::new(past.refused).with_away(away));
     let (plan, workers) = Plan::new(&config, &data, &sockets)?;
     let (ready, started) = oneshot::channel();
     let service = plan.service(sockets, http.clone(), ready);
@@ -218,6 +181,7 @@ async fn serve_until_stopped(
 
 /// What the process serves and where.
 struct Plan {
+    cordon: Cordon,
     public: SocketAddr,
     host: Option<Host>,
 }
@@ -237,12 +201,17 @@ impl Plan {
         data: &DataDir,
         sockets: &Sockets,
     ) -> Result<(Plan, Configured), Failure> {
-        let public = sockets.public[0].local_addr();
+        let public = sockets.public.first().map_or(config.listen, Listener::local_addr);
+        let cordon = sockets.cordon;
+        let plan = |host| Plan { cordon, public, host };
         match &config.mode {
-            Mode::Run(run) => Ok((Plan { public, host: None }, Configured::single(script(run)?))),
+            Mode::Run(run) => Ok((plan(None), Configured::single(script(run)?))),
             Mode::Configured(projects) => {
                 let workers = linked::link(projects, data.path())?;
-                Ok((Plan { public, host: None }, workers))
+                Ok((plan(None), workers))
+            }
+            Mode::Serve(_) if cordon == Cordon::Quarantine => {
+                Ok((plan(None), Configured::single(app_runner()?)))
             }
             Mode::Serve(settings) => {
                 let token = match settings.auth {
@@ -257,7 +226,7 @@ impl Plan {
                     token_path: data.path().join(control::token::FILE_NAME),
                 };
                 let workers = Configured::single(app_runner()?);
-                Ok((Plan { public, host: Some(host) }, workers))
+                Ok((plan(Some(host)), workers))
             }
         }
     }
@@ -270,6 +239,8 @@ impl Plan {
         http: HttpLimits,
         ready: oneshot::Sender<Result<(), String>>,
     ) -> MakeService {
+        let channel = sockets.channel;
+        let cordon = self.cordon;
         let shared = Mutex::new((sockets.public, Some(ready)));
         let admin = self
             .host
@@ -277,14 +248,22 @@ impl Plan {
             .map(|host| Arc::new(AdminPlan::new(host, self.public, sockets.admin)));
         Arc::new(move |shard, stopping| {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let listener = shared.0.pop();
-            let first = if shard.index() == 0 { shared.1.take() } else { None };
-            serve_shard(shard, stopping, listener, admin.clone(), (http.clone(), first))
+            let share = Share {
+                cordon,
+                listener: shared.0.pop(),
+                channel: channel.as_ref().and_then(|channel| channel.try_clone().ok()),
+                admin: admin.clone(),
+                ready: if shard.index() == 0 { shared.1.take() } else { None },
+            };
+            Box::pin(serve_shard(shard, stopping, share, http.clone()))
         })
     }
 
     /// Says where the process serves, and what to try next.
     fn announce(&self, restarts: u32) {
+        if self.cordon == Cordon::Quarantine {
+            return tracing::info!(restarts, "the quarantine is open");
+        }
         if restarts > 0 {
             return tracing::info!(restarts, "serving again");
         }
@@ -337,10 +316,10 @@ impl AdminPlan {
         }
     }
 
-    fn entrypoint(&self, shard: &Rc<Shard>) -> Admin {
+    fn entrypoint(&self, shard: &Rc<Shard>, supervisors: &Supervisors) -> Admin {
         Admin::new(AdminConfig {
             catalogue: self.catalogue.clone(),
-            host: Rc::new(Supervisors::new(Rc::clone(shard))),
+            host: Rc::new(supervisors.clone()),
             token: self.token.clone(),
             admin_hosts: self.hosts.clone(),
             public_authority: self.public_authority.clone(),
@@ -349,61 +328,71 @@ impl AdminPlan {
         })
     }
 
-    fn public(&self, shard: &Rc<Shard>) -> Rc<dyn Entrypoint> {
-        let supervisors = Supervisors::new(Rc::clone(shard));
+    fn public(&self, supervisors: &Supervisors) -> Rc<dyn Entrypoint> {
+        let supervisors = supervisors.clone();
         let catalogue = self.catalogue.clone();
-        let shard = Rc::clone(shard);
         let resolve = move |app: &str| -> Option<Rc<dyn Entrypoint>> {
-            if !catalogue.contains(app) {
-                return None;
-            }
-            Some(match shard.quarantine().check(app, shard.clock().now_ms()) {
-                Ok(()) => Rc::new(supervisors.of(app)),
-                Err(error) => Rc::new(Refused(error)),
-            })
+            catalogue.contains(app).then(|| supervisors.entrypoint(app))
         };
         Rc::new(Public::new(Router::new(&self.base_domain), resolve))
     }
 }
 
-fn serve_shard(
+/// What one shard serves with.
+struct Share {
+    cordon: Cordon,
+    listener: Option<Listener>,
+    channel: Option<UnixDatagram>,
+    admin: Option<Arc<AdminPlan>>,
+    /// Told once the first shard has started.
+    ready: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+async fn serve_shard(
     shard: Rc<Shard>,
     stopping: watch::Receiver<bool>,
-    listener: Option<Listener>,
-    admin: Option<Arc<AdminPlan>>,
-    (http, first): (HttpLimits, Option<oneshot::Sender<Result<(), String>>>),
-) -> Service {
-    Box::pin(async move {
-        if let Some(ready) = first {
-            let started = shard.start_configured().map_err(|error| with_hint(&error));
-            let is_started = started.is_ok();
-            // The main thread may have given up waiting.
-            let _ = ready.send(started);
-            if !is_started {
-                return Ok(());
-            }
+    share: Share,
+    http: HttpLimits,
+) -> Result<(), String> {
+    let Share { cordon, listener, channel, admin, ready } = share;
+    if let Some(ready) = ready {
+        let started = shard.start_configured().map_err(|error| with_hint(&error));
+        let is_started = started.is_ok();
+        // The main thread may have given up waiting.
+        let _ = ready.send(started);
+        if !is_started {
+            return Ok(());
         }
-        let Some(listener) = listener else { return Ok(()) };
-        let public: Rc<dyn Entrypoint> = match &admin {
-            Some(admin) => admin.public(&shard),
-            None => Rc::new(MainStub::new(Rc::clone(&shard))),
-        };
-        let serving = listener.serve(public, &http, stopped(stopping.clone()));
-        let admin_listener = admin.as_ref().filter(|_| shard.index() == 0).and_then(|admin| {
-            let listener = admin.listener.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            Some((listener, Rc::new(admin.entrypoint(&shard))))
-        });
-        let outcome = match admin_listener {
-            None => serving.await,
-            Some((listener, entrypoint)) => {
-                let http = HttpLimits { body_bytes_max: BODY_BYTES_MAX, ..http.clone() };
-                let administering = listener.serve(entrypoint, &http, stopped(stopping));
-                let (public, admin) = tokio::join!(serving, administering);
-                public.and(admin)
-            }
-        };
-        outcome.map_err(|error| error.to_string())
-    })
+    }
+    if let (Cordon::Quarantine, Some(channel)) = (cordon, channel.as_ref()) {
+        let supervisors = Supervisors::new(shard, None);
+        let intake = Intake::new(channel.try_clone().map_err(|error| error.to_string())?);
+        let resolve = move |purpose: &str| supervisors.serve(purpose);
+        let served = intake.serve(resolve, &http, stopped(stopping)).await;
+        return served.map_err(|error| error.to_string());
+    }
+    let Some(listener) = listener else { return Ok(()) };
+    let handover = channel.map(Handover::new).transpose().map_err(|error| error.to_string())?;
+    let supervisors = Supervisors::new(Rc::clone(&shard), handover);
+    let public: Rc<dyn Entrypoint> = match &admin {
+        Some(admin) => admin.public(&supervisors),
+        None => Rc::new(MainStub::new(Rc::clone(&shard))),
+    };
+    let serving = listener.serve(public, &http, stopped(stopping.clone()));
+    let admin_listener = admin.as_ref().filter(|_| shard.index() == 0).and_then(|admin| {
+        let listener = admin.listener.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some((listener, Rc::new(admin.entrypoint(&shard, &supervisors))))
+    });
+    let outcome = match admin_listener {
+        None => serving.await,
+        Some((listener, entrypoint)) => {
+            let http = HttpLimits { body_bytes_max: BODY_BYTES_MAX, ..http.clone() };
+            let administering = listener.serve(entrypoint, &http, stopped(stopping));
+            let (public, admin) = tokio::join!(serving, administering);
+            public.and(admin)
+        }
+    };
+    outcome.map_err(|error| error.to_string())
 }
 
 /// What kept the worker from starting; a package that nobody bundled gets a word on how to.

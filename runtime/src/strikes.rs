@@ -26,6 +26,17 @@ impl Strikes {
         pause
     }
 
+    /// Whose strikes are not forgotten yet.
+    #[must_use]
+    pub fn known(&self, now_ms: u64) -> Vec<String> {
+        let forgotten_ms = millis(FORGOTTEN_AFTER);
+        let known = self.0.iter();
+        let known = known.filter(|(_, one)| now_ms < one.until_ms.saturating_add(forgotten_ms));
+        let mut known: Vec<String> = known.map(|(app, _)| app.clone()).collect();
+        known.sort();
+        known
+    }
+
     /// Who is refused until when, for the next worker process: `app=ms,…`.
     #[must_use]
     pub fn to_text(&self, now_ms: u64) -> String {
@@ -76,6 +87,8 @@ mod tests {
         strikes.add("a", 1_000);
         strikes.add("b", 5_000);
         assert_eq!(strikes.to_text(3_000), "b=7000");
+        assert_eq!(strikes.known(3_000), ["a", "b"]);
+        assert_eq!(strikes.known(3_000 + millis(FORGOTTEN_AFTER)), ["b"]);
         assert_eq!(strikes.to_text(2_999), "a=3000,b=7000");
         assert_eq!(
             Strikes::parse("a=3000,b=7000,c,d=x,"),

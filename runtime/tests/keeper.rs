@@ -5,6 +5,8 @@
 mod server;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use server::client::Ask;
@@ -40,6 +42,37 @@ fn a_worker_process_that_dies_is_replaced_and_nothing_acknowledged_is_lost() {
     assert!(server.stop().success());
     let server = Server::serve(data.path(), &["--shards", "1"]);
     assert!(count(&server).unwrap() > acknowledged);
+}
+
+#[test]
+fn a_process_that_is_started_anew_on_request_loses_no_request() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::serve(data.path(), &["--shards", "2"]);
+    assert_eq!(server.deploy("counter", COUNTER).status, 201);
+    assert_eq!(count(&server), Some(1));
+    let (port, stop) = (server.port, Arc::new(AtomicBool::new(false)));
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || {
+                let mut answers = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    ask(port);
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let worker = server.worker_process();
+        server.hang_up();
+        wait_for("another process", || Some(()).filter(|()| server.worker_process() != worker));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let answers: u64 = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    assert_eq!(count(&server), Some(answers + 2), "each request was answered once");
+    assert!(server.stop().success());
 }
 
 #[test]

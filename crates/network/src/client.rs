@@ -5,7 +5,7 @@
 //! or the length are ours, not the worker's. Redirects are followed a room below, each as a
 //! request of its own. A request for a WebSocket has a connection to itself ([`upgrade`]).
 
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -40,6 +40,7 @@ use crate::limits::{
 use crate::listener::LocalExecutor;
 use crate::request::remove_connection_headers;
 use crate::response::Outgoing;
+pub(crate) use upgrade::exchange;
 
 /// The internet within the operator's rules; opens a [`Client`] for every worker.
 pub struct Gateway {
@@ -167,7 +168,7 @@ impl Patience {
 }
 
 /// Turns our request into hyper's.
-fn outgoing(request: Request) -> Result<http::Request<Outgoing>, Error> {
+pub(crate) fn outgoing(request: Request) -> Result<http::Request<Outgoing>, Error> {
     let Request { method, url, mut headers, body, .. } = request;
     let uri = uri(&url).ok_or_else(|| {
         let message = format!("Fetch API cannot load: {url}");

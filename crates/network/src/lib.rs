@@ -11,6 +11,7 @@ mod connection;
 mod connector;
 pub mod egress;
 pub mod error;
+pub mod handover;
 pub mod limits;
 pub mod listener;
 mod pace;

@@ -94,3 +94,7 @@ pub(crate) const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
 
 /// The smallest buffer hyper accepts for a connection.
 const HYPER_BUFFER_BYTES_MIN: usize = 8 << 10;
+
+/// How long a connection for another process may wait until it is handed over: the other one may be
+/// restarting.
+pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,6 +4,8 @@
 //! connections over shards and a connection never changes its thread. All tasks live on the
 //! caller's local runtime. A task that panics ends its own connection and nothing else.
 
+mod intake;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -25,6 +27,7 @@ use worker::entrypoint::Entrypoint;
 use crate::connection::Server;
 use crate::error::Error;
 use crate::limits::HttpLimits;
+pub use intake::Intake;
 
 /// A socket that listens; clients queue in its backlog until [`serve`](Listener::serve) runs.
 #[derive(Debug)]

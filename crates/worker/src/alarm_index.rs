@@ -164,7 +164,7 @@ fn key_of(class: &Path, database: &Path) -> Option<AlarmKey> {
 }
 
 /// The index's file in the data directory.
-const FILE_NAME: &str = "alarms";
+pub const FILE_NAME: &str = "alarms";
 
 #[cfg(test)]
 mod tests {

@@ -47,7 +47,8 @@ impl Shard {
         {
             let mut schedule = self.alarms().schedule.borrow_mut();
             self.alarm_index().each(|key, known| {
-                if self.owner(&key.root_id(None)) == self.index() {
+                let is_own = self.owner(&key.root_id(None)) == self.index();
+                if is_own && !self.quarantine().is_away(&key.id) {
                     schedule.restore(&key, known.time_ms, known.counted);
                 }
             });

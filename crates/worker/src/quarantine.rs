@@ -3,8 +3,11 @@
 //!
 //! Whoever starts the process hands the list in, since the process that was ended cannot. A new
 //! deployment takes an app off it: it may be the mend.
+//!
+//! Some apps live in another process for a while, with their data; this one hands on what comes for
+//! them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,13 +18,28 @@ use crate::error::Error;
 pub struct Quarantine {
     is_used: AtomicBool,
     until_ms: Mutex<HashMap<String, u64>>,
+    /// The roots that live in another process, by their ids.
+    away: HashSet<[u8; 32]>,
 }
 
 impl Quarantine {
     /// A quarantine of these apps.
     #[must_use]
     pub fn new(until_ms: HashMap<String, u64>) -> Quarantine {
-        Quarantine { is_used: (!until_ms.is_empty()).into(), until_ms: until_ms.into() }
+        let is_used = (!until_ms.is_empty()).into();
+        Quarantine { is_used, until_ms: until_ms.into(), away: HashSet::new() }
+    }
+
+    /// The same, with roots whose data belongs to another process as long as this one lives.
+    #[must_use]
+    pub fn with_away(self, away: impl IntoIterator<Item = [u8; 32]>) -> Quarantine {
+        Quarantine { away: away.into_iter().collect(), ..self }
+    }
+
+    /// True if a root lives in another process: its files must not be touched.
+    #[must_use]
+    pub fn is_away(&self, id: &[u8; 32]) -> bool {
+        !self.away.is_empty() && self.away.contains(id)
     }
 
     /// Refuses an app whose back-off is not over.

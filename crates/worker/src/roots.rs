@@ -24,6 +24,9 @@ impl Shard {
         if let Some(actor) = self.namespaces().find(key, id) {
             return Ok(actor);
         }
+        if self.quarantine().is_away(&id.bytes()) {
+            return Err(Error::OverloadQuarantine { retry_after_s: 1 });
+        }
         let home = self.workers().0.home(key);
         let worker = self.configured_worker(home.worker)?;
         let slot = self.root_slot(key, id);
@@ -63,6 +66,9 @@ impl Shard {
 
     /// Ends an actor and erases its files and those of its facets.
     pub(crate) fn erase_actor(self: &Rc<Self>, key: &str, id: &ActorId) -> Result<(), Error> {
+        if self.quarantine().is_away(&id.bytes()) {
+            return Err(Error::OverloadQuarantine { retry_after_s: 1 });
+        }
         let slot = self.root_slot(key, id);
         let deleted = Error::reset("Durable Object was deleted.");
         if let Some(actor) = slot.take() {

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::client::conn::http1;
-use hyper::rt::Executor;
+use hyper::rt::{Executor, Read, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
@@ -27,30 +27,47 @@ use worker::message::Response;
 
 use super::{Chunk, Chunks, failure, incoming, network_error};
 use crate::connector::{Connector, Socket};
+use crate::handover::addressed;
 use crate::limits::{ANSWER_HEAD_BYTES_MAX, ANSWER_HEADERS_MAX};
 use crate::listener::LocalExecutor;
 use crate::request::remove_connection_headers;
 use crate::response::Outgoing;
 use crate::websocket::{self, Dialled, Role};
 
-type Connection = http1::Connection<MaybeHttpsStream<Socket>, Outgoing>;
+type Connection<S> = http1::Connection<S, Outgoing>;
 
 /// Asks for a WebSocket.
 pub(super) async fn ask(
     mut connector: Connector,
     request: http::Request<Outgoing>,
 ) -> Result<Response, Error> {
-    let stream = connector.call(request.uri().clone()).await.map_err(|error| failure(&*error))?;
+    let stream: MaybeHttpsStream<Socket> =
+        connector.call(request.uri().clone()).await.map_err(|error| failure(&*error))?;
+    let key = key();
+    exchange(stream, handshake(request, &key), &Method::GET, Some(&key)).await
+}
+
+/// The key of a handshake.
+pub(crate) fn key() -> HeaderValue {
+    HeaderValue::from_str(&generate_key()).expect("base64 is ASCII")
+}
+
+/// Sends a request over a connection of its own. With the `key` of a handshake it may become a
+/// WebSocket.
+pub(crate) async fn exchange<S: Read + Write + Unpin + Send + 'static>(
+    stream: S,
+    request: http::Request<Outgoing>,
+    method: &Method,
+    key: Option<&HeaderValue>,
+) -> Result<Response, Error> {
     let (mut sender, mut connection) = http1::Builder::new()
         .max_buf_size(ANSWER_HEAD_BYTES_MAX)
         .max_headers(ANSWER_HEADERS_MAX)
         .handshake(stream)
         .await
         .map_err(|error| failure(&error))?;
-    let key = generate_key();
-    let key = HeaderValue::from_str(&key).expect("base64 is ASCII");
     let answer = {
-        let mut sent = std::pin::pin!(sender.send_request(handshake(request, &key)));
+        let mut sent = std::pin::pin!(sender.send_request(request));
         // The connection ends with a switch of protocols, and what it read until then stays.
         poll_fn(|cx| {
             let ended = connection.poll_without_shutdown(cx);
@@ -63,10 +80,10 @@ pub(super) async fn ask(
         .await
         .map_err(|error| failure(&error))?
     };
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return switched(answer.headers(), connection, &key);
+    if let (StatusCode::SWITCHING_PROTOCOLS, Some(key)) = (answer.status(), key) {
+        return switched(answer.headers(), connection, key);
     }
-    let mut response = incoming(answer, &Method::GET, |chunks| {
+    let mut response = incoming(answer, method, |chunks| {
         Box::pin(Driven { connection: Some(connection), chunks })
     });
     response.headers.remove(UPGRADE);
@@ -74,16 +91,13 @@ pub(super) async fn ask(
 }
 
 /// The request as it is sent: its target without the host, and our half of the handshake.
-fn handshake(request: http::Request<Outgoing>, key: &HeaderValue) -> http::Request<Outgoing> {
-    let (parts, _) = request.into_parts();
-    let mut request = http::Request::new(Outgoing::new(Body::Empty));
+pub(crate) fn handshake(
+    request: http::Request<Outgoing>,
+    key: &HeaderValue,
+) -> http::Request<Outgoing> {
+    let (parts, _) = addressed(request).into_parts();
+    let mut request = http::Request::from_parts(parts, Outgoing::new(Body::Empty));
     let headers = request.headers_mut();
-    let host = parts.uri.authority().map_or("", |authority| authority.as_str());
-    // A host that was dialled is ASCII.
-    if let Ok(host) = HeaderValue::from_str(host) {
-        headers.insert(HOST, host);
-    }
-    headers.extend(parts.headers);
     for name in [CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS] {
         headers.remove(name);
     }
@@ -91,15 +105,13 @@ fn handshake(request: http::Request<Outgoing>, key: &HeaderValue) -> http::Reque
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     headers.insert(SEC_WEBSOCKET_KEY, key.clone());
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    *request.uri_mut() = target.parse::<Uri>().unwrap_or_default();
     request
 }
 
 /// The server switched protocols: frames can flow.
-fn switched(
+fn switched<S: Read + Write + Unpin + Send + 'static>(
     headers: &HeaderMap,
-    connection: Connection,
+    connection: Connection<S>,
     key: &HeaderValue,
 ) -> Result<Response, Error> {
     let agrees = websocket::names(headers, UPGRADE, "websocket")
@@ -121,12 +133,12 @@ fn switched(
 }
 
 /// A body, and the connection that brings it.
-struct Driven {
-    connection: Option<Connection>,
+struct Driven<S: Read + Write + Unpin + Send + 'static> {
+    connection: Option<Connection<S>>,
     chunks: Chunks,
 }
 
-impl Stream for Driven {
+impl<S: Read + Write + Unpin + Send + 'static> Stream for Driven<S> {
     type Item = Chunk;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
