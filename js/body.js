@@ -26,7 +26,8 @@ const LOCKED = "This ReadableStream is currently locked to a reader.";
 /** Proves to the constructors that the runtime itself calls them. */
 export const kInternal = Symbol("internal");
 
-// What #content is. NATIVE: not asked for yet, Rust has it under #origin.
+// What #content is. NATIVE: Rust has it and was not asked yet, under the event's id or by the
+// handle of a response.
 const NONE = 0;
 const TEXT = 1;
 const BYTES = 2;
@@ -60,8 +61,6 @@ export let markMoved;
 export class Body {
   #kind = NONE;
   #content = null;
-  /** @type {number | object | null} The event's id, or the handle of a native response. */
-  #origin = null;
   #used = false;
 
   constructor(token) {
@@ -71,7 +70,7 @@ export class Body {
   static {
     setNativeBody = (body, origin) => {
       body.#kind = NATIVE;
-      body.#origin = origin;
+      body.#content = origin;
     };
     setBody = (body, init) => {
       if (typeof init === "string") {
@@ -170,7 +169,7 @@ export class Body {
   /** Asks Rust for the body if nobody has yet. @returns {number} The kind of content. */
   #pull() {
     if (this.#kind === NATIVE) {
-      const origin = this.#origin;
+      const origin = this.#content;
       const handle = typeof origin === "number"
         ? ops.op_request_body(origin)
         : ops.op_response_body(origin);

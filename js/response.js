@@ -29,27 +29,37 @@ export let sendResponse;
  */
 export let nativeResponse;
 
+/** What most responses made by user code have in common; never changed. */
+const PLAIN = details();
+
+function details() {
+  return {
+    status: 200,
+    statusText: "",
+    /** @type {object | null} The native response; its status is not read yet. */
+    handle: null,
+    /** @type {object | null} The native response, as long as its body is untouched. */
+    origin: null,
+    /** @type {Request | string | null} What this is the answer to. */
+    asked: null,
+    /** @type {string | null} Where a redirect led. */
+    place: null,
+    isError: false,
+    /** Whether the body is sent as it is, whatever its headers say of its encoding. */
+    isEncoded: false,
+    cf: undefined,
+    /** @type {WebSocket | null | undefined} Undefined until a native response was asked. */
+    webSocket: null,
+  };
+}
+
 export class Response extends Body {
-  #status = 200;
-  #statusText = "";
   /** @type {Headers | null} */
   #headers = null;
   /** The content type that the body brings along, if the headers do not say another. */
   #type = null;
-  /** @type {object | null} The native response; its status is not read yet. */
-  #handle = null;
-  /** @type {object | null} The native response, as long as its body is untouched. */
-  #origin = null;
-  /** @type {Request | string | null} What this is the answer to. */
-  #asked = null;
-  /** @type {string | null} Where a redirect led. */
-  #place = null;
-  #isError = false;
-  /** Whether the body is sent as it is, whatever its headers say of its encoding. */
-  #isEncoded = false;
-  #cf = undefined;
-  /** @type {WebSocket | null | undefined} Undefined until a native response was asked. */
-  #webSocket = null;
+  /** Few fields, since an object with a dozen is slow to make. */
+  #details = PLAIN;
 
   /**
    * @param {BodyInit | null} [body]
@@ -65,15 +75,16 @@ export class Response extends Body {
   static {
     nativeResponse = (handle, asked) => {
       const response = new Response(kInternal);
-      response.#asked = asked;
-      response.#handle = handle;
-      response.#origin = handle;
-      response.#webSocket = undefined;
+      const own = response.#own();
+      own.asked = asked;
+      own.handle = handle;
+      own.origin = handle;
+      own.webSocket = undefined;
       setNativeBody(response, handle);
       return response;
     };
     sendResponse = (event, response, request) => {
-      const isResponse = typeof response === "object" && response !== null && #status in response;
+      const isResponse = typeof response === "object" && response !== null && #details in response;
       if (!isResponse) throw new TypeError(NO_RESPONSE);
       response.#send(event, request);
     };
@@ -82,8 +93,9 @@ export class Response extends Body {
   /** @returns {Response} A network error, which cannot be sent. */
   static error() {
     const response = new Response(kInternal);
-    response.#status = 0;
-    response.#isError = true;
+    const own = response.#own();
+    own.status = 0;
+    own.isError = true;
     return response;
   }
 
@@ -101,7 +113,7 @@ export class Response extends Body {
       );
     }
     const response = new Response(kInternal);
-    response.#status = status;
+    response.#own().status = status;
     response.#headers = headersOfList(["location", location]);
     return response;
   }
@@ -120,13 +132,11 @@ export class Response extends Body {
   }
 
   get status() {
-    if (this.#handle !== null) this.#readHead();
-    return this.#status;
+    return this.#read().status;
   }
 
   get statusText() {
-    if (this.#handle !== null) this.#readHead();
-    return this.#statusText;
+    return this.#read().statusText;
   }
 
   get ok() {
@@ -136,7 +146,7 @@ export class Response extends Body {
 
   /** @returns {Headers} */
   get headers() {
-    if (this.#handle !== null) this.#readHead();
+    this.#read();
     if (this.#headers === null) {
       this.#headers = this.#type === null
         ? new Headers()
@@ -148,33 +158,31 @@ export class Response extends Body {
   }
 
   get redirected() {
-    if (this.#handle !== null) this.#readHead();
-    return this.#place !== null;
+    return this.#read().place !== null;
   }
 
   /** @returns {string} Where it came from; empty if it was made here. */
   get url() {
-    if (this.#handle !== null) this.#readHead();
-    if (this.#place !== null) return this.#place;
-    const asked = this.#asked;
+    const { place, asked } = this.#read();
+    if (place !== null) return place;
     if (asked === null || typeof asked === "string") return asked ?? "";
     return asked.url;
   }
 
   get type() {
-    return this.#isError ? "error" : "default";
+    return this.#details.isError ? "error" : "default";
   }
 
   get webSocket() {
-    if (this.#webSocket === undefined) {
-      const handle = ops.op_websocket_of_response(this.#origin);
-      this.#webSocket = handle === null ? null : makeSocket(handle);
+    if (this.#details.webSocket === undefined) {
+      const handle = ops.op_websocket_of_response(this.#details.origin);
+      this.#details.webSocket = handle === null ? null : makeSocket(handle);
     }
-    return this.#webSocket;
+    return this.#details.webSocket;
   }
 
   get cf() {
-    return this.#cf;
+    return this.#details.cf;
   }
 
   /** @returns {Response} */
@@ -183,14 +191,8 @@ export class Response extends Body {
       throw new TypeError("Cannot clone a response to a WebSocket handshake.");
     }
     const copy = new Response(kInternal);
-    copy.#status = this.status;
-    copy.#statusText = this.#statusText;
+    copy.#details = { ...this.#details, origin: null, webSocket: null };
     copy.#headers = new Headers(this.headers);
-    copy.#asked = this.#asked;
-    copy.#place = this.#place;
-    copy.#isError = this.#isError;
-    copy.#isEncoded = this.#isEncoded;
-    copy.#cf = this.#cf;
     copyBody(this, copy);
     return copy;
   }
@@ -205,24 +207,24 @@ export class Response extends Body {
   }
 
   #send(event, request) {
-    const socket = this.#webSocket;
-    if (socket !== null && socket !== undefined) {
+    const { webSocket, origin, isError, status, isEncoded } = this.#details;
+    if (webSocket !== null && webSocket !== undefined) {
       // Listeners go on looking at the request.
       keepHead(request);
-      return ops.op_websocket_respond(event, handleOf(socket), headerList(this.headers));
+      return ops.op_websocket_respond(event, handleOf(webSocket), headerList(this.headers));
     }
-    if (this.#origin !== null && isNativeBody(this)) {
-      ops.op_response_forward(event, this.#origin);
+    if (origin !== null && isNativeBody(this)) {
+      ops.op_response_forward(event, origin);
       markMoved(this);
       return;
     }
-    if (this.#isError) {
+    if (isError) {
       throw new TypeError(
         "Return value from serve handler must not be an error response (like Response.error())",
       );
     }
     const body = takeBody(this);
-    ops.op_response_send(event, this.#status, this.#sentHeaders(body), body, this.#isEncoded);
+    ops.op_response_send(event, status, this.#sentHeaders(body), body, isEncoded);
   }
 
   /** @returns {string[] | null} null where the body's type is the one Rust adds by itself. */
@@ -244,14 +246,24 @@ export class Response extends Body {
     if (!this.#headers.has("content-type")) this.#headers.append("content-type", type);
   }
 
-  #readHead() {
-    const head = ops.op_response_head(this.#handle);
-    this.#handle = null;
-    this.#status = head[0];
-    this.#statusText = head[1];
-    this.#place = head[2];
+  /** @returns {typeof PLAIN} The details, to be changed. */
+  #own() {
+    if (this.#details === PLAIN) this.#details = details();
+    return this.#details;
+  }
+
+  /** @returns {typeof PLAIN} The details, with what Rust knows of a native response. */
+  #read() {
+    const own = this.#details;
+    if (own.handle === null) return own;
+    const head = ops.op_response_head(own.handle);
+    own.handle = null;
+    own.status = head[0];
+    own.statusText = head[1];
+    own.place = head[2];
     const list = ArrayPrototypeSlice(head, 3);
     this.#headers = immutableHeaders(() => list);
+    return own;
   }
 
   #applyInit(init, body) {
@@ -264,15 +276,17 @@ export class Response extends Body {
     const { status, statusText, headers, webSocket, cf, encodeBody } = init;
     if (webSocket !== undefined && webSocket !== null) {
       checkSocketInit(handleOf(webSocket), status, body);
-      this.#status = 101;
-      this.#webSocket = webSocket;
+      const own = this.#own();
+      own.status = 101;
+      own.webSocket = webSocket;
     } else if (status !== undefined) {
-      this.#status = checkedStatus(status, body);
+      const checked = checkedStatus(status, body);
+      if (checked !== 200) this.#own().status = checked;
     }
-    if (statusText !== undefined) this.#statusText = checkedReason(statusText);
+    if (statusText !== undefined) this.#own().statusText = checkedReason(statusText);
     if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
-    if (cf !== undefined) this.#cf = cf;
-    if (encodeBody !== undefined) this.#isEncoded = isManual(encodeBody);
-    else if (#isEncoded in init) this.#isEncoded = init.#isEncoded;
+    if (cf !== undefined) this.#own().cf = cf;
+    if (encodeBody !== undefined) this.#own().isEncoded = isManual(encodeBody);
+    else if (#details in init && init.#details.isEncoded) this.#own().isEncoded = true;
   }
 }
