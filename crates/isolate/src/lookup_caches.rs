@@ -2,7 +2,7 @@
 //!
 //! An isolate fills five tables when it is made, 470 KB together: three say how megamorphic
 //! property accesses go on, two which code an address belongs to. V8 has no call to do without
-//! them, so their pages are dropped behind its back; the system gives pages of zeros in their place.
+//! them, so their pages are dropped behind its back; the system gives zeros in their place.
 //!
 //! Why V8 does not notice:
 //! - An entry of zeros is a miss. A megamorphic access compares the name and the map of an entry
@@ -61,6 +61,9 @@ impl LookupCaches {
 }
 
 /// Called at the end of a full collection, on the isolate's thread.
+///
+/// # Safety
+/// `is_filled` is the cell that was handed over with this callback.
 unsafe extern "C" fn note_filled(
     _: v8::UnsafeRawIsolatePtr,
     _: v8::GCType,
