@@ -30,6 +30,7 @@ impl Sockets {
         while public.len() < config.shards.get() {
             public.push(public[0].sibling()?);
         }
+        Listener::spread(&mut public);
         let admin = match &config.mode {
             Mode::Serve(settings) => Some(Listener::bind(settings.admin)?),
             Mode::Run(_) | Mode::Configured(_) => None,
@@ -55,6 +56,7 @@ impl Sockets {
             return Err(format!("the keeper passed {} sockets on", listeners.len()).into());
         }
         let admin = listeners.split_off(wanted).pop();
+        Listener::spread(&mut listeners);
         Ok(Sockets { public: listeners, admin, channel: Some(channel), cordon })
     }
 

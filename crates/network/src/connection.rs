@@ -79,7 +79,8 @@ impl Server {
     ) {
         let version = tokio::select! {
             version = sniff(&stream, server.limits.header_read_timeout) => version,
-            () = closed(&mut closing) => return,
+            // Its client may have sent a request already, which nobody else would answer.
+            () = closed_for(&mut closing, FIRST_REQUEST_PATIENCE) => return,
         };
         let builders = server.clone();
         let accepted = Rc::new(RefCell::new(None));
@@ -139,6 +140,12 @@ async fn sniff(stream: &TcpStream, timeout: Duration) -> io::Result<Version> {
         }
     };
     tokio::time::timeout(timeout, look).await.map_err(io::Error::from)?
+}
+
+/// Ends some time after the listener closed.
+async fn closed_for(closing: &mut watch::Receiver<bool>, patience: Duration) {
+    closed(closing).await;
+    tokio::time::sleep(patience).await;
 }
 
 async fn closed(closing: &mut watch::Receiver<bool>) {
@@ -254,6 +261,9 @@ const TRY_LATER: [&str; 8] = [
 
 /// The start of HTTP/2's connection preface (RFC 9113 §3.4) that tells it from HTTP/1.
 const HTTP2_MARK: [u8; 4] = *b"PRI ";
+
+/// How long a connection that was made just before the end may take to bring its first bytes.
+const FIRST_REQUEST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often a client that sends its first four bytes one by one is looked at.
 const SNIFF_PAUSE: Duration = Duration::from_millis(5);

@@ -1,9 +1,10 @@
 //! A listening socket and its accept loop; the only place of this crate that spawns tasks.
 //!
-//! Every shard has a socket of its own on the same port (SO_REUSEPORT), so the kernel spreads
-//! connections over shards and a connection never changes its thread. All tasks live on the
+//! All shards accept from one queue, so that one which does not come back from JavaScript keeps no
+//! new connection from being served; a connection never changes its thread. All tasks live on the
 //! caller's local runtime. A task that panics ends its own connection and nothing else.
 
+mod balance;
 mod intake;
 
 use std::cell::RefCell;
@@ -15,7 +16,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -27,6 +28,7 @@ use worker::entrypoint::Entrypoint;
 use crate::connection::Server;
 use crate::error::Error;
 use crate::limits::HttpLimits;
+use balance::Balance;
 pub use intake::Intake;
 
 /// A socket that listens; clients queue in its backlog until [`serve`](Listener::serve) runs.
@@ -34,40 +36,50 @@ pub use intake::Intake;
 pub struct Listener {
     socket: StdListener,
     addr: SocketAddr,
+    balance: Balance,
 }
 
 /// Runs hyper's HTTP/2 streams on the thread of the connection.
 #[derive(Clone)]
 pub(crate) struct LocalExecutor;
 
-/// Whether other sockets may bind the same port.
-#[derive(Clone, Copy)]
-enum Sharing {
-    Exclusive,
-    Shared,
-}
-
 impl Listener {
     /// Listens on `addr`; port 0 takes any free port, see [`local_addr`](Self::local_addr).
     ///
     /// # Errors
-    /// A `Config…` error that names the address, the cause and what to do. A port that another
-    /// process has is refused even if that process would share it.
+    /// A `Config…` error that names the address, the cause and what to do.
     pub fn bind(addr: SocketAddr) -> Result<Listener, Error> {
-        if addr.port() != 0 {
-            // SO_REUSEPORT would silently share the port with a second process of this user;
-            // only a socket without it is told that the port is taken.
-            open(addr, Sharing::Exclusive).map_err(|cause| Error::listen(addr, cause))?;
-        }
-        Listener::shared(addr)
+        let listen = || {
+            let socket = open(addr)?;
+            socket.listen(BACKLOG)?;
+            let socket = StdListener::from(socket);
+            let addr = socket.local_addr()?;
+            Ok(Listener::new(socket, addr))
+        };
+        listen().map_err(|cause| Error::listen(addr, cause))
     }
 
-    /// Opens one more socket on the same port, for another shard.
+    /// One more handle of the same socket, for another shard.
     ///
     /// # Errors
-    /// A `Config…` error as from [`bind`](Self::bind).
+    /// A `Config…` error when the process has no descriptor left.
     pub fn sibling(&self) -> Result<Listener, Error> {
-        Listener::shared(self.addr)
+        let fail = |cause| Error::listen(self.addr, cause);
+        let socket = self.socket.try_clone().map_err(fail)?;
+        Ok(Listener::new(socket, self.addr))
+    }
+
+    /// Has handles of one socket spread its connections evenly.
+    pub fn spread(listeners: &mut [Listener]) {
+        let balances = Balance::of(listeners.len());
+        for (listener, balance) in listeners.iter_mut().zip(balances) {
+            listener.balance = balance;
+        }
+    }
+
+    fn new(socket: StdListener, addr: SocketAddr) -> Listener {
+        let balance = Balance::alone();
+        Listener { socket, addr, balance }
     }
 
     /// Takes a socket over that listens already, from the process that started this one.
@@ -77,7 +89,7 @@ impl Listener {
     pub fn inherited(socket: StdListener) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
         let addr = socket.local_addr()?;
-        Ok(Listener { socket, addr })
+        Ok(Listener::new(socket, addr))
     }
 
     /// The socket, for a process that is to inherit it. It listens as long as either of the two
@@ -87,17 +99,6 @@ impl Listener {
     /// When the process has no descriptor left.
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(self.socket.try_clone()?.into())
-    }
-
-    fn shared(addr: SocketAddr) -> Result<Listener, Error> {
-        let listen = || {
-            let socket = open(addr, Sharing::Shared)?;
-            socket.listen(BACKLOG)?;
-            let socket = StdListener::from(socket);
-            let addr = socket.local_addr()?;
-            Ok(Listener { socket, addr })
-        };
-        listen().map_err(|cause| Error::listen(addr, cause))
     }
 
     /// The address with the port that was chosen.
@@ -127,7 +128,7 @@ impl Listener {
             closing,
             by_address: Rc::default(),
         };
-        connections.accept_until(&listener, pin!(shutdown)).await;
+        connections.accept_until(&listener, self.balance, pin!(shutdown)).await;
         // The kernel has completed these handshakes: their clients count as connected.
         while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
             connections.start(stream, peer.ip());
@@ -183,17 +184,31 @@ impl Connections {
     async fn accept_until(
         &mut self,
         listener: &TcpListener,
+        mut balance: Balance,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) {
         let connections_max = self.server.limits.connections_max;
         loop {
+            balance.note(self.tasks.len());
+            let pause = balance.pause(Instant::now());
+            let accept = async {
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                    return None;
+                }
+                Some(listener.accept().await)
+            };
             tokio::select! {
                 () = &mut shutdown => return,
                 Some(ended) = self.tasks.join_next() => report(ended),
-                accepted = listener.accept(), if self.tasks.len() < connections_max => {
+                accepted = accept, if self.tasks.len() < connections_max => {
                     match accepted {
-                        Ok((stream, peer)) => self.start(stream, peer.ip()),
-                        Err(error) => after_accept_error(&error).await,
+                        Some(Ok((stream, peer))) => {
+                            balance.accepted();
+                            self.start(stream, peer.ip());
+                        }
+                        Some(Err(error)) => after_accept_error(&error).await,
+                        None => {}
                     }
                 }
             }
@@ -238,13 +253,9 @@ where
     }
 }
 
-fn open(addr: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+fn open(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    match sharing {
-        Sharing::Exclusive => {}
-        Sharing::Shared => socket.set_reuse_port(true)?,
-    }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
@@ -271,7 +282,7 @@ pub(crate) async fn after_accept_error(error: &io::Error) {
 }
 
 /// Connections that may wait to be accepted; Linux cuts it to `net.core.somaxconn`.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 
 /// Short against a client's patience, long against a loop that would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -12,7 +12,7 @@ pub mod upstream;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -213,7 +213,7 @@ impl Output {
 
 /// A call of the binary.
 pub fn beryl(command: impl AsRef<OsStr>) -> Command {
-    let mut beryl = Command::new(env!("CARGO_BIN_EXE_beryl"));
+    let mut beryl = Command::new(binary());
     beryl.arg(command).env_remove("RUST_LOG");
     beryl
 }
@@ -305,4 +305,10 @@ fn is_quarantine(process: u32) -> bool {
         let one = String::from_utf8_lossy(one);
         one.starts_with("BERYL_KEPT=") && one.contains(":quarantine:")
     })
+}
+
+/// The binary that is tested, or another one of which figures are to be taken.
+fn binary() -> PathBuf {
+    let other = std::env::var_os("BERYL_TEST_BINARY");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_beryl").into(), PathBuf::from)
 }
