@@ -92,14 +92,14 @@ impl Database {
         settings: &Settings,
         history: Option<History>,
     ) -> Result<Database, Error> {
-        let folders = create_where_missing(path)?;
+        let unsynced = create_where_missing(path)?;
         if history.is_none() {
             give_up_history(path)?;
         }
         let connection = Connection::open(path, settings.database_bytes_max)?;
         let open = Open {
             connection,
-            log: Arc::new(CommitLog::new(path, folders, durability, history)),
+            log: Arc::new(CommitLog::new(path, unsynced, durability, history)),
             sink: durability.sink.clone(),
             transaction: Transaction::new(settings.wal_bytes_max),
             kv: kv::Statements::new(),

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, DiskFile, Mode, folder_of, remove, sync_folder};
+use crate::durability::Unsynced;
 use crate::error::{Error, explain};
 use crate::history::folder_of_history;
 
@@ -56,21 +57,33 @@ pub fn copy_database(from: &Path, to: &Path) -> Result<(), Error> {
     sync_folder(folder_of(to), "make the copy of a database durable")
 }
 
-/// Makes sure that a database file is there, and returns the folders whose entries changed.
-pub(crate) fn create_where_missing(path: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Makes sure that a database file is there, and says what of it may not be on disk.
+pub(crate) fn create_where_missing(path: &Path) -> Result<Unsynced, Error> {
     let folder = folder_of(path);
-    let mut changed = vec![folder.to_path_buf()];
-    match is_blank(path) {
-        Ok(false) => return Ok(changed),
-        Ok(true) => {}
-        Err(cause) => return Err(Error::database(path, explain(&cause))),
-    }
     let refuse = |cause: io::Error| Error::database(path, explain(&cause));
-    changed.extend(disk::create_folders(folder).map_err(refuse)?);
+    let found = find(path).map_err(refuse)?;
+    let first_page = found != Found::Pages;
+    let mut unsynced =
+        Unsynced { folders: vec![folder.to_path_buf()], first_page, names: Vec::new() };
+    if found != Found::Nothing {
+        return Ok(unsynced);
+    }
+    unsynced.folders.extend(disk::create_folders(folder).map_err(refuse)?);
     delete_database(path)?;
     let file = DiskFile::open(path, Mode::CreateNew).map_err(refuse)?;
     file.write_at(&blank_database(), 0).map_err(refuse)?;
-    Ok(changed)
+    Ok(unsynced)
+}
+
+/// What lies where a database is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// No file, or one that a crash left before its first page was durable.
+    Nothing,
+    /// A first page that no checkpoint followed yet.
+    FirstPage,
+    /// More: whoever wrote it made the first page durable with it.
+    Pages,
 }
 
 /// The `-wal` file of a database.
@@ -93,19 +106,18 @@ pub(crate) fn holds_commits(wal: &Path) -> io::Result<bool> {
     Ok(file.read_at(&mut header, 0)? == header.len() && header != [0; 4])
 }
 
-/// True when there is no file, or one a crash left before its first page was durable.
-fn is_blank(path: &Path) -> io::Result<bool> {
+fn find(path: &Path) -> io::Result<Found> {
     let file = match DiskFile::open(path, Mode::Read) {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         opened => opened?,
     };
     if file.bytes()? > PAGE_BYTES as u64 {
-        return Ok(false);
+        return Ok(Found::Pages);
     }
     // Any part of the first page may be there, and nothing else was ever written.
     let (content, whole) = (file.read_all()?, blank_database());
     let is_part = content.iter().zip(&whole).all(|(byte, written)| *byte == 0 || byte == written);
-    Ok(is_part && content != whole)
+    Ok(if is_part && content != whole { Found::Nothing } else { Found::FirstPage })
 }
 
 /// What SQLite writes for a new database, with both format versions set to 2 (WAL).
@@ -164,7 +176,7 @@ mod tests {
     #[test]
     fn new_folders_are_reported_with_their_parents() {
         let folder = Folder::new();
-        let changed = create_where_missing(&folder.path().join("a/b/x.sqlite")).unwrap();
+        let changed = create_where_missing(&folder.path().join("a/b/x.sqlite")).unwrap().folders;
         let expect = ["a/b", "a", ""].map(|inside| folder.path().join(inside));
         assert_eq!(changed, expect.map(|path| path.components().collect::<PathBuf>()));
     }

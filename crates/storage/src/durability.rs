@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::database::WAL_FRAME_BYTES;
 use crate::database_file::{PAGE_BYTES, has_nothing, wal_of};
-use crate::disk::{self, DiskFile, Mode};
+use crate::disk::{DiskFile, Mode};
 use crate::error::Error;
+use crate::folder_sync::NewNames;
 use crate::history::{FullLog, History};
 
 /// Takes commits and makes them durable, on threads of its own.
@@ -60,7 +61,7 @@ pub struct CommitLog {
     // Bytes of the WAL that an earlier handle left, which may be nowhere but in memory.
     adopted: Mutex<u64>,
     // What the first sync makes durable besides the WAL.
-    new_names: Mutex<Option<Vec<PathBuf>>>,
+    unsynced: Mutex<Unsynced>,
     handed_in: AtomicU64,
     durable: AtomicU64,
     // Held while pages are made durable: whoever needs them waits for it.
@@ -84,6 +85,16 @@ pub(crate) struct Copied {
     pub(crate) began_blank: bool,
 }
 
+/// What is not known to be on disk when a database is opened.
+pub(crate) struct Unsynced {
+    /// The folders that have new names: at least that of the WAL.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The first page, which no checkpoint wrote so far.
+    pub(crate) first_page: bool,
+    /// The names, once they are all there.
+    pub(crate) names: Vec<NewNames>,
+}
+
 /// Held open rather than found by name: the database may be deleted before its last sync.
 struct Files {
     database: DiskFile,
@@ -93,7 +104,7 @@ struct Files {
 impl CommitLog {
     pub(crate) fn new(
         database: &Path,
-        folders: Vec<PathBuf>,
+        unsynced: Unsynced,
         durability: &Durability,
         history: Option<History>,
     ) -> CommitLog {
@@ -104,7 +115,7 @@ impl CommitLog {
             on_durable: durability.on_durable.clone(),
             files: OnceLock::new(),
             adopted: Mutex::new(0),
-            new_names: Mutex::new(Some(folders)),
+            unsynced: Mutex::new(unsynced),
             handed_in: AtomicU64::new(durability.counted),
             durable: AtomicU64::new(durability.counted),
             settling: Mutex::new(()),
@@ -185,6 +196,7 @@ impl CommitLog {
             opened.map_err(|cause| Error::file(path, "open it", &cause))
         };
         let files = Files { database: open(&self.database)?, wal: open(&self.wal)? };
+        self.lock_unsynced().note_names();
         // Only the owning thread sets it.
         let _ = self.files.set(files);
         Ok(())
@@ -194,6 +206,7 @@ impl CommitLog {
     pub(crate) fn adopt(&self, frames: u64) -> u64 {
         let bytes = WAL_HEADER_BYTES as u64 + frames * WAL_FRAME_BYTES;
         *self.lock_adopted() = bytes;
+        self.lock_unsynced().first_page = true;
         self.hand_in()
     }
 
@@ -281,16 +294,7 @@ impl CommitLog {
         self.write_adopted_again(files)?;
         files.wal.sync(SYNC_COMMITS)?;
         self.check_header(&files.wal)?;
-        let mut new_names = self.new_names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folders) = &*new_names {
-            // A database whose first page is lost would lose its WAL too: SQLite deletes a WAL that
-            // belongs to an empty file.
-            files.database.sync(SYNC_FIRST_PAGE)?;
-            // A folder that is gone took the database with it.
-            let mut folders = folders.iter().filter(|folder| disk::folder_exists(folder));
-            folders.try_for_each(|folder| disk::sync_folder(folder, SYNC_NAMES))?;
-            *new_names = None;
-        }
+        self.lock_unsynced().make_durable(&files.database)?;
         self.durable.fetch_max(newest, Ordering::AcqRel);
         Ok(())
     }
@@ -315,6 +319,10 @@ impl CommitLog {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_unsynced(&self) -> MutexGuard<'_, Unsynced> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_ended(&self) -> MutexGuard<'_, bool> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -330,6 +338,25 @@ impl CommitLog {
         if catch_unwind(AssertUnwindSafe(|| (self.on_durable)(self.token, outcome))).is_err() {
             tracing::error!(database = %self.database.display(), "on_durable panicked");
         }
+    }
+}
+
+impl Unsynced {
+    /// The files are there: whatever syncs a folder from now on makes their names durable.
+    fn note_names(&mut self) {
+        self.names = self.folders.drain(..).map(|folder| NewNames::of(&folder)).collect();
+    }
+
+    fn make_durable(&mut self, database: &DiskFile) -> Result<(), Error> {
+        if self.first_page {
+            // A database whose first page is lost would lose its WAL too: SQLite deletes a WAL that
+            // belongs to an empty file.
+            database.sync(SYNC_FIRST_PAGE)?;
+            self.first_page = false;
+        }
+        self.names.iter().try_for_each(|names| names.make_durable(SYNC_NAMES))?;
+        self.names.clear();
+        Ok(())
     }
 }
 

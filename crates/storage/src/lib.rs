@@ -28,6 +28,7 @@ mod bookmark;
 mod compile;
 mod connection;
 mod disk;
+mod folder_sync;
 mod history;
 mod history_log;
 mod restore;
