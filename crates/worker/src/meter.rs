@@ -12,6 +12,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::AbortHandle;
+
 use crate::code::Tail;
 use crate::error::{Breach, Error};
 use crate::event::{Delivery, Event};
@@ -68,6 +70,7 @@ pub(crate) struct Meters {
     default_cpu_ms: u32,
 }
 
+#[derive(Default)]
 struct Meter {
     limits: InvocationLimits,
     /// It has the limits that every event has.
@@ -76,6 +79,8 @@ struct Meter {
     sub_requests: u32,
     /// Until it is sent.
     trace: Option<Box<Trace>>,
+    /// What fails it once its time is over, until its answer.
+    wall_timer: Option<AbortHandle>,
 }
 
 /// Meters an event of a worker from now on, and fails it once its time is over.
@@ -87,15 +92,18 @@ pub(crate) fn begin(
 ) {
     instance.meters.add(event, limits, trace);
     let Some(limit_ms) = limits.wall_ms else { return };
-    let (shard, instance) = (Rc::clone(instance.shard()), Rc::downgrade(instance));
-    shard.spawn(async move {
+    let weak = Rc::downgrade(instance);
+    let timer = instance.shard().spawn(async move {
         tokio::time::sleep(Duration::from_millis(limit_ms.into())).await;
-        if let Some(instance) = instance.upgrade() {
+        if let Some(instance) = weak.upgrade() {
             let limit = limit_ms.into();
             let breach = Breach { limit, used: limit, place: None };
             instance.fail(event, Error::AppWall(breach.into()));
         }
     });
+    if let Some(meter) = instance.meters.events.borrow_mut().get_mut(&event) {
+        meter.wall_timer = Some(timer);
+    }
 }
 
 /// How the CPU time of a delivery is measured.
@@ -120,9 +128,7 @@ impl Meters {
     }
 
     fn add(&self, event: u32, limits: InvocationLimits, trace: Option<Box<Trace>>) {
-        let meter =
-            Meter { limits, is_default: false, cpu: Duration::ZERO, sub_requests: 0, trace };
-        self.insert(event, meter);
+        self.insert(event, Meter { limits, trace, ..Meter::default() });
     }
 
     fn insert(&self, event: u32, meter: Meter) {
@@ -143,8 +149,7 @@ impl Meters {
     /// Begins to meter an event that outlives its first turn.
     fn meter_default(&self, event: u32) {
         let limits = InvocationLimits { cpu_ms: Some(self.default_cpu_ms), ..Default::default() };
-        let (cpu, sub_requests, trace) = (Duration::ZERO, 0, None);
-        self.insert(event, Meter { limits, is_default: true, cpu, sub_requests, trace });
+        self.insert(event, Meter { limits, is_default: true, ..Meter::default() });
     }
 
     /// Looks at the trace of an event.
@@ -159,6 +164,7 @@ impl Meters {
         if !self.is_used.get() {
             return;
         }
+        self.stop_wall_timer(event);
         if self.tails.is_none() {
             let mut events = self.events.borrow_mut();
             // What goes on after the answer has the limit of the turn.
@@ -170,6 +176,14 @@ impl Meters {
         self.with_trace(event, |trace| trace.answered(failure, response));
         if self.current.get() != Some(event) {
             self.send(event);
+        }
+    }
+
+    /// A worker with many short events and a long limit must not keep a timer for each.
+    fn stop_wall_timer(&self, event: u32) {
+        let mut events = self.events.borrow_mut();
+        if let Some(timer) = events.get_mut(&event).and_then(|meter| meter.wall_timer.take()) {
+            timer.abort();
         }
     }
 
@@ -364,6 +378,21 @@ mod tests {
         assert_eq!(left(&meters, 8), None);
         meters.note_slot(2, |_| false);
         assert!(meters.events.borrow().is_empty(), "it is over");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_answer_stops_the_timer_of_its_event() {
+        let meters = Meters::default();
+        let mut tasks = Vec::new();
+        for event in [1, 2] {
+            let task = tokio::spawn(std::future::pending::<()>());
+            let wall_timer = Some(task.abort_handle());
+            meters.insert(event, Meter { limits: CPU, wall_timer, ..Meter::default() });
+            tasks.push(task);
+        }
+        meters.answered(1, None, None);
+        assert!(tasks.remove(0).await.unwrap_err().is_cancelled());
+        assert!(!tasks[0].is_finished());
     }
 
     #[test]
