@@ -97,10 +97,12 @@ function thrownValue({ 0: error, 1: id }) {
 
 /** Errors of other workers and resets of objects say so (DO-38). @param {any} error */
 function markOrigin(error) {
-  const { code } = error;
-  if (code === "reset" || code === "storage") error.durableObjectReset = true;
-  else if (code === "overloaded") error.overloaded = true;
-  else error.remote = true;
+  const { code, wasReset } = error;
+  const isReset = code === "reset" || code === "storage" || wasReset === 1;
+  if (isReset) error.durableObjectReset = true;
+  if (wasReset === 1) delete error.wasReset;
+  if (code === "overloaded") error.overloaded = true;
+  else if (!isReset) error.remote = true;
 }
 
 /** @param {(wait: {actor: number}) => void} f Called for everything that is waited for. */

@@ -308,7 +308,7 @@ export default {
       return Response.json(await Promise.all([slow.take(), slow.take()]));
     }
     if (pathname === "/failing") {
-      const starts = () => Failing.getByName("failing").starts().catch(String);
+      const starts = () => Failing.getByName("failing").starts().catch(described);
       return Response.json([await starts(), await starts(), await starts()]);
     }
     return new Response("no such path", { status: 404 });

@@ -86,6 +86,12 @@ impl JsErrorClass for JsError {
                 let place = breach.place.as_ref().map(|place| place.to_string().into());
                 properties.extend(place.map(|place| ("where".into(), place)));
             }
+            if let Error::AppThrew(thrown) | Error::BrokenReset(thrown) = error
+                && thrown.resets_actor
+            {
+                // `js/pending.js` makes `durableObjectReset` of it.
+                properties.push(("wasReset".into(), 1_f64.into()));
+            }
             match error {
                 Error::AppThrew(thrown) => {
                     properties.extend(thrown.code.map(|code| ("code".into(), code.into())));

@@ -251,7 +251,7 @@ impl Shard {
 
     fn end_overlong(&self, key: &AlarmKey) {
         if let Some(actor) = self.running(key) {
-            let error = Error::reset("Alarm exceeded its allowed execution time");
+            let error = Error::overloaded_reset("Alarm exceeded its allowed execution time");
             tracing::error!(name = actor.root_name(), class = &*key.class, %error, "alarm ended");
             actor.break_with(&error);
         }

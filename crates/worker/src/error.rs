@@ -96,6 +96,8 @@ pub struct Thrown {
     pub breach: Option<Arc<Breach>>,
     /// What was thrown itself, alone in an array, where it has a clone.
     pub value: Option<Serialized>,
+    /// It reset the object it came from, whatever its code says.
+    pub resets_actor: bool,
 }
 
 impl Error {
@@ -109,9 +111,27 @@ impl Error {
         Error::BrokenReset(Thrown::new("Error", message).into())
     }
 
+    /// As [`reset`](Self::reset), of an actor that took longer than it may (DO-9, AL-8).
+    pub fn overloaded_reset(message: impl Into<String>) -> Error {
+        let thrown = Thrown::new("Error", message).caused_by("overloaded");
+        Error::BrokenReset(Thrown { resets_actor: true, ..thrown }.into())
+    }
+
     /// An internal error; `place` is what a maintainer searches for.
     pub fn bug(place: impl Into<String>) -> Error {
         Error::Bug(Arc::from(place.into()))
+    }
+
+    /// The same error as what the actor ends with that could not be constructed (DO-38).
+    #[must_use]
+    pub fn of_construction(self) -> Error {
+        match self {
+            Error::AppThrew(thrown) => {
+                let thrown = Thrown { value: None, resets_actor: true, ..(*thrown).clone() };
+                Error::AppThrew(thrown.into())
+            }
+            other => other,
+        }
     }
 
     /// True if the actor that an event failed in was reset by it.

@@ -360,7 +360,7 @@ impl Instance {
         let event = self.events.borrow_mut().remove(event);
         match event {
             Some(Event { actor: Some(actor), kind: EventKind::Construct, .. }) => {
-                actor.break_with(&error);
+                actor.break_with(&error.of_construction());
             }
             Some(Event { actor, kind: EventKind::Fetch(request, way), .. }) => {
                 if let Some(request) = request {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Actor;
-use crate::error::{Error, Thrown};
+use crate::error::Error;
 use crate::event::{Context, Delivery};
 use crate::input_gate::{SectionId, Step};
 use crate::instance::GateChange;
@@ -96,8 +96,7 @@ impl Actor {
         let timer = self.shard().spawn(async move {
             tokio::time::sleep(limit).await;
             if let Some(actor) = actor.upgrade() {
-                let thrown = Thrown::new("Error", TOO_LONG).caused_by("overloaded");
-                actor.break_with(&Error::BrokenReset(thrown.into()));
+                actor.break_with(&Error::overloaded_reset(TOO_LONG));
             }
         });
         self.section_timers.borrow_mut().insert(section, timer);
