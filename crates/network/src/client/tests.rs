@@ -76,6 +76,27 @@ fn with_client<T: Future<Output = ()>>(egress: Egress, test: impl FnOnce(Rc<dyn 
     });
 }
 
+/// A server with our certificate that offers these protocols.
+fn tls(protocols: Vec<Vec<u8>>) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::try_from(KEY).unwrap();
+    let mut tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from(CERTIFICATE)], key)
+        .unwrap();
+    tls.alpn_protocols = protocols;
+    tls
+}
+
+/// What `new WebSocket(url)` asks.
+fn websocket(url: &str) -> Request {
+    let mut request = Request { method: Method::GET, ..request(url) };
+    request.headers.insert("upgrade", HeaderValue::from_static("websocket"));
+    request
+}
+
 fn request(url: &str) -> Request {
     let (method, headers) = (Method::POST, HeaderMap::new());
     Request { id: RequestId::new(), method, url: url.into(), headers, body: Body::Empty }
@@ -117,16 +138,7 @@ fn two_workers_share_no_connection() {
 fn https_speaks_http2_where_the_server_does() {
     for (protocols, version) in [(vec![b"h2".to_vec()], "HTTP/2.0"), (vec![], "HTTP/1.1")] {
         with_client(Egress::Everywhere, |client| async move {
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let key = PrivateKeyDer::try_from(KEY).unwrap();
-            let mut tls = ServerConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![CertificateDer::from(CERTIFICATE)], key)
-                .unwrap();
-            tls.alpn_protocols = protocols;
-            let upstream = Upstream::start(Some(tls)).await;
+            let upstream = Upstream::start(Some(tls(protocols))).await;
             let url = format!("https://localhost:{}/", upstream.addr.port());
             let answer = text(client.fetch(request(&url)).await).await;
             assert!(answer.starts_with(version), "{answer}");
@@ -135,6 +147,20 @@ fn https_speaks_http2_where_the_server_does() {
             assert!(refused.contains("certificate"), "{refused}");
         });
     }
+}
+
+#[test]
+fn a_websocket_over_tls_looks_at_the_certificate_and_speaks_http1() {
+    with_client(Egress::Everywhere, |client| async move {
+        let upstream = Upstream::start(Some(tls(vec![b"h2".to_vec(), b"http/1.1".to_vec()]))).await;
+        let url = format!("https://localhost:{}/", upstream.addr.port());
+        let answer = text(client.fetch(websocket(&url)).await).await;
+        assert!(answer.starts_with("HTTP/1.1"), "{answer}");
+        assert!(answer.contains(r#""upgrade": "websocket""#), "{answer}");
+        let stranger = Gateway::new(Egress::Everywhere, []).unwrap().open();
+        let refused = stranger.fetch(websocket(&url)).await.err().unwrap().to_string();
+        assert!(refused.contains("certificate"), "{refused}");
+    });
 }
 
 #[test]
@@ -162,6 +188,11 @@ fn what_is_not_public_is_not_reached() {
         }
         let refused = error(&client, &format!("http://localhost:{port}/")).await;
         assert!(refused.contains("no public host name"), "{refused}");
+        for scheme in ["http", "https"] {
+            let asked = websocket(&format!("{scheme}://127.0.0.1:{port}/"));
+            let refused = client.fetch(asked).await.err().unwrap().to_string();
+            assert!(refused.contains("has no public address"), "{scheme}: {refused}");
+        }
         let refused = error(&client, &format!("http://a.localhost:{port}/")).await;
         assert!(
             refused.contains("has no public address") || refused.contains("cannot be resolved"),
