@@ -8,8 +8,10 @@
 mod client;
 mod load;
 mod machine;
+mod objects;
 mod report;
 mod server;
+mod socket;
 mod stream;
 mod workload;
 
@@ -29,6 +31,9 @@ NAME is a side (beryl, workerd, deno, node) or a workload:
   sql      INSERT, SELECT by key and toArray() in a loop inside one request
   commits  durable commits of one row, 64 connections, on one object and on 64
   calls    supervisor -> facet RPC, awaited one by one
+  alarms   alarms of 10,000 objects, due within one second
+  sockets  echo over 64 WebSockets, by accept() and hibernatable
+  sleep    memory of facets and objects that went to sleep, and waking up (minutes)
   cold     first answer of a dynamic worker that was never seen
   memory   RSS per resident app with its database, at 200 and 1000 apps
   startup  process start to first accepted connection

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::load;
+use crate::objects::{self, Crowd};
 use crate::report::{Goal, Metric, Sample, median, percentile};
 use crate::server::{App, Server, Side, root};
 use crate::stream::{self, Source};
@@ -60,6 +61,7 @@ pub struct Plan {
     cold_loads: usize,
     apps: &'static [usize],
     starts: usize,
+    crowd: Crowd,
 }
 
 impl Plan {
@@ -74,6 +76,12 @@ impl Plan {
             cold_loads: 500,
             apps,
             starts: 10,
+            crowd: Crowd {
+                alarms: 10_000,
+                ahead: Duration::from_secs(90),
+                facets: 500,
+                objects: 100_000,
+            },
         }
     }
 
@@ -87,6 +95,12 @@ impl Plan {
             cold_loads: 50,
             apps: &[50],
             starts: 3,
+            crowd: Crowd {
+                alarms: 500,
+                ahead: Duration::from_secs(15),
+                facets: 50,
+                objects: 5_000,
+            },
         }
     }
 }
@@ -108,6 +122,12 @@ pub enum Workload {
     Commits,
     /// Calls in a loop.
     Calls,
+    /// Alarms that come together.
+    Alarms,
+    /// Echo over WebSockets.
+    Sockets,
+    /// What sleeps, and wakes up.
+    Sleep,
     /// New dynamic workers.
     Cold,
     /// Resident apps.
@@ -118,7 +138,7 @@ pub enum Workload {
 
 impl Workload {
     /// In the order they run.
-    pub const ALL: [Workload; 10] = [
+    pub const ALL: [Workload; 13] = [
         Workload::Hello,
         Workload::Echo,
         Workload::Proxy,
@@ -126,6 +146,9 @@ impl Workload {
         Workload::Sql,
         Workload::Commits,
         Workload::Calls,
+        Workload::Alarms,
+        Workload::Sockets,
+        Workload::Sleep,
         Workload::Cold,
         Workload::Memory,
         Workload::Startup,
@@ -146,6 +169,9 @@ impl Workload {
             Workload::Sql => "sql",
             Workload::Commits => "commits",
             Workload::Calls => "calls",
+            Workload::Alarms => "alarms",
+            Workload::Sockets => "sockets",
+            Workload::Sleep => "sleep",
             Workload::Cold => "cold",
             Workload::Memory => "memory",
             Workload::Startup => "startup",
@@ -161,10 +187,10 @@ impl Workload {
         }
     }
 
-    /// How often each side takes its turn. Memory is steady and slow: once.
+    /// How often each side takes its turn. What is steady and slow: once.
     pub fn rounds(self, plan: &Plan) -> usize {
         match self {
-            Workload::Memory => 1,
+            Workload::Memory | Workload::Alarms | Workload::Sleep => 1,
             Workload::Startup => plan.starts,
             _ => plan.rounds,
         }
@@ -180,6 +206,9 @@ impl Workload {
             Workload::Sql => sql(side, plan),
             Workload::Commits => commits(side, plan),
             Workload::Calls => calls(side, plan),
+            Workload::Alarms => objects::alarms(side, &plan.crowd),
+            Workload::Sockets => objects::sockets(side, plan.seconds),
+            Workload::Sleep => objects::sleep(side, &plan.crowd),
             Workload::Cold => cold(side, plan),
             Workload::Memory => memory(side, plan),
             Workload::Startup => startup(side),
@@ -292,7 +321,10 @@ fn calls(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {
     let server = Server::start(side, &SQL)?;
     let mut client = Client::connect(server.address)?;
     let rate = loop_rate(&mut client, "calls", 4_000, plan.repeats)?;
-    Ok(vec![Metric::rate("facet calls", "/s", Goal::None).sample(rate)])
+    Ok(vec![
+        Metric::rate("facet calls", "/s", Goal::RatioAtLeast(6.0)).sample(rate),
+        Metric::cost("a call", "µs", Goal::ValueAtMost(25.0)).sample(1e6 / rate),
+    ])
 }
 
 /// Turns of a loop per second inside one request; what a request with one turn takes is taken off.
