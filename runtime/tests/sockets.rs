@@ -119,6 +119,43 @@ fn fa_39_a_hibernated_facet_has_no_isolate_and_is_woken_by_a_message() {
     step(&server, &mut sockets, &json!({ "on": "a", "send": "four", "get": said("four", 2) }));
 }
 
+/// A few hundred, or 9,000 where `BERYL_TORTURE` is set: as many as two processes may open files.
+#[test]
+fn do_14_a_hibernated_object_with_many_idle_sockets_holds_no_isolate() {
+    let is_long = std::env::var_os("BERYL_TORTURE").is_some();
+    let count = if is_long { 9_000 } else { 300 };
+    let data = tempdir().unwrap();
+    let server = start(data.path());
+    let mut sockets = Sockets::default();
+    for number in 0..count {
+        step(&server, &mut sockets, &json!({ "open": number.to_string(), "path": "/" }));
+    }
+    let isolates = server.objects()["workers"].as_u64().unwrap();
+    for _ in 0..200 {
+        server.advance(1_000);
+    }
+    assert_eq!(states(&server), ["idle", "idle"]);
+    assert!(server.objects()["workers"].as_u64().unwrap() < isolates, "{}", server.objects());
+    let last = (count - 1).to_string();
+    step(&server, &mut sockets, &json!({ "on": last, "send": "ping", "get": ["pong"] }));
+    assert_eq!(states(&server), ["idle", "idle"], "an automatic answer wakes nobody");
+    for number in [0, count / 2, count - 1] {
+        let text = format!("to {number}");
+        let calls = if number == 0 {
+            1
+        } else if number == count - 1 {
+            3
+        } else {
+            2
+        };
+        let sent = json!({ "on": number.to_string(), "send": text });
+        step(&server, &mut sockets, &sent);
+        let state = json!([text, calls, ["tag"], "attached", number == count - 1]);
+        let answer = json!({ "on": number.to_string(), "get": [state.to_string()] });
+        step(&server, &mut sockets, &answer);
+    }
+}
+
 #[test]
 fn fa_25_aborting_a_facet_that_hibernates_disconnects_its_sockets() {
     let data = tempdir().unwrap();

@@ -3,8 +3,8 @@
 //! `{"open": name, "path", "headers"?, "response"?}` opens one; `{"on": name, "send"?, "drop"?,
 //! "get"?}` uses it: sends a message, cuts the connection, and reads as many messages as `get`
 //! lists. A message is a text, `{"binary": [bytes]}`, `{"close": [code, reason]}`,
-//! `{"text of": length}`, or, when it is read, `"lost"` for a connection that ended without a
-//! close frame (as `{"lost": true}`).
+//! `{"ping": text}`, `{"text of": length}`, or, when it is read, `{"pong": text}`, or `"lost"` for
+//! a connection that ended without a close frame (as `{"lost": true}`).
 
 use std::collections::HashMap;
 use std::net::TcpStream;
@@ -112,8 +112,11 @@ fn message(value: &Value) -> Message {
             reason: close[1].as_str().unwrap().into(),
         }));
     }
+    if let Some(payload) = value["ping"].as_str() {
+        return Message::Ping(payload.to_owned().into());
+    }
     let text = spelled(value);
-    Message::Text(text.as_str().expect("a message is a text, binary or close").into())
+    Message::Text(text.as_str().expect("a message is a text, binary, ping or close").into())
 }
 
 /// A long text stands in full.
@@ -139,6 +142,7 @@ fn next(socket: &mut WebSocket<TcpStream>) -> Result<Value, Error> {
                     None => json!({ "close": [] }),
                 }
             }
+            Ok(Message::Pong(payload)) => json!({ "pong": String::from_utf8_lossy(&payload) }),
             Ok(_) => continue,
             Err(Error::Protocol(_) | Error::ConnectionClosed) => json!({ "lost": true }),
             Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => {
