@@ -123,6 +123,10 @@ fn entry(bytes: &[u8]) -> Option<(u16, &str, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn file(entries: &[(u16, &str)]) -> Vec<u8> {
@@ -170,5 +174,47 @@ mod tests {
         assert_eq!((index.find(5, "x"), sound), (None, 0));
         let twice = [file(&[(0, "a")]), file(&[(0, "a")])].concat();
         assert_eq!(FacetIndex::parse(&twice).1, twice.len() / 2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(
+            if std::env::var_os("BERYL_TORTURE").is_some() { 1_000_000 } else { 512 }
+        ))]
+
+        #[test]
+        fn whatever_is_in_the_file_the_sound_part_of_it_goes_on(
+            entries in vec((0..4_u16, "[ab]{1,3}"), 0..8),
+            changes in vec((any::<Index>(), any::<u8>()), 0..6),
+            tail in vec(any::<u8>(), 0..12),
+        ) {
+            let mut written = FacetIndex::default();
+            let mut bytes = Vec::new();
+            for (parent, name) in &entries {
+                let is_new = written.find(*parent, name).is_none();
+                if is_new && usize::from(*parent) <= written.entries.len() {
+                    bytes.extend(written.add(*parent, name).unwrap().1);
+                }
+            }
+            bytes.extend(tail);
+            if !bytes.is_empty() {
+                for (at, byte) in changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+            }
+            let (mut index, sound) = FacetIndex::parse(&bytes);
+            prop_assert!(sound <= bytes.len());
+            let count = u16::try_from(index.entries.len()).unwrap();
+            for number in 1..=count {
+                prop_assert!(index.path(number).is_some_and(|path| !path.is_empty()));
+            }
+            // What is appended after the sound part is found by the next start.
+            bytes.truncate(sound);
+            let (number, entry) = index.add(0, "a name that is new").unwrap();
+            prop_assert_eq!(number, count + 1);
+            bytes.extend(entry);
+            let (again, all) = FacetIndex::parse(&bytes);
+            prop_assert_eq!((all, again.entries), (bytes.len(), index.entries));
+        }
     }
 }

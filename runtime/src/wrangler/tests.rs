@@ -1,5 +1,7 @@
 //! Configuration files and what they mean.
 
+mod fuzz;
+
 use super::*;
 
 /// What a file with this text means, beside an empty `index.js`, or the error's text.
