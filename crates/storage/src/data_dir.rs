@@ -1,7 +1,9 @@
 //! The data directory: created, checked to be writable, and held by one process.
 //!
 //! The lock is an `flock` on `beryl.lock`, which the kernel drops with the process, however it
-//! ends. The file's content is the holder's process id and only informs.
+//! ends. The file holds the holder's process id and the machine's boot, and is emptied at an
+//! orderly end. What is found otherwise was left by a process that died: if the machine went on,
+//! what it wrote last may be nowhere but in memory, so all of it is synced before it is believed.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -9,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::disk;
 use crate::error::{Error, explain};
 
 /// Exclusive use of a data directory; dropping it gives the directory back.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    // Held for its lock.
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -47,15 +49,25 @@ impl DataDir {
                 return Err(refuse(format!("cannot lock it: {}", explain(&cause))));
             }
         }
+        if is_left_by_the_dead(&mut lock) {
+            disk::sync_file_system(&path)?;
+        }
         write_holder(&mut lock)
             .map_err(|cause| refuse(format!("cannot write in it: {}", explain(&cause))))?;
-        Ok(DataDir { path, _lock: lock })
+        Ok(DataDir { path, lock })
     }
 
     /// The directory, as an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // The next start takes longer where this fails.
+        let _ = self.lock.set_len(0);
     }
 }
 
@@ -74,15 +86,29 @@ fn lock_in_time(lock: &File) -> Result<(), TryLockError> {
 
 fn held_by(lock: &mut File) -> String {
     let mut holder = String::new();
-    let known = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-    let holder = if known { format!("process {}", holder.trim()) } else { "a process".into() };
+    let is_read = lock.read_to_string(&mut holder).is_ok();
+    let process = holder.lines().next().filter(|process| is_read && !process.is_empty());
+    let holder = process.map_or("a process".into(), |process| format!("process {process}"));
     format!("{holder} is using it; stop that process or choose another directory")
+}
+
+fn is_left_by_the_dead(lock: &mut File) -> bool {
+    let mut holder = String::new();
+    let is_read = lock.read_to_string(&mut holder).is_ok();
+    let boot = holder.lines().nth(1).filter(|boot| is_read && !boot.is_empty());
+    // After a power failure nothing is in memory.
+    !(is_read && holder.is_empty() || boot.is_some_and(|boot| boot != this_boot()))
 }
 
 fn write_holder(lock: &mut File) -> std::io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;
-    writeln!(lock, "{}", std::process::id())
+    writeln!(lock, "{}\n{}", std::process::id(), this_boot())
+}
+
+/// What tells the machine's boots apart; empty where the system does not say.
+fn this_boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 const LOCK_FILE: &str = "beryl.lock";
@@ -103,6 +129,25 @@ mod tests {
         assert!(refused.contains(&me), "{refused}");
         drop(held);
         DataDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_synced_before_it_is_believed() {
+        let folder = Folder::new();
+        let syncs = || crate::tests::kill::passed(disk::SYNC_FOUND);
+        drop(DataDir::open(folder.path()).unwrap());
+        drop(DataDir::open(folder.path()).unwrap());
+        assert_eq!(syncs(), 0, "after an orderly end");
+        let lock = folder.path().join(LOCK_FILE);
+        fs::write(&lock, "7\nanother boot\n").unwrap();
+        drop(DataDir::open(folder.path()).unwrap());
+        assert_eq!(syncs(), 0, "after a power failure");
+        for left in [format!("7\n{}\n", this_boot()), "7\n".into()] {
+            fs::write(&lock, left).unwrap();
+            let before = syncs();
+            drop(DataDir::open(folder.path()).unwrap());
+            assert_eq!(syncs(), before + 1);
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! and side files without a database are removed before a new one takes their place.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -43,18 +42,15 @@ pub fn delete_database(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::BrokenFile`] when a file cannot be copied.
 pub fn copy_database(from: &Path, to: &Path) -> Result<(), Error> {
-    let copy = |from: &Path, to: &Path| -> io::Result<()> {
-        match fs::copy(from, to) {
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
-            copied => copied?,
-        };
-        File::open(to)?.sync_all()
-    };
     // The WAL first: found without its database, it would be removed.
-    copy(&wal_of(from), &wal_of(to))
-        .and_then(|()| copy(from, to))
-        .map_err(|cause| Error::file(to, "copy a database there", &cause))?;
-    sync_folder(folder_of(to), "make the copy of a database durable")
+    for (from, to) in [(&*wal_of(from), &*wal_of(to)), (from, to)] {
+        let fail = |cause: io::Error| Error::file(to, "copy a database there", &cause);
+        match disk::copy(from, to) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            copied => copied.map_err(fail)?.sync("make the copy of a database durable")?,
+        }
+    }
+    sync_folder(folder_of(to), "make the names of a copy durable")
 }
 
 /// Makes sure that a database file is there, and says what of it may not be on disk.

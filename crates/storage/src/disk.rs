@@ -9,7 +9,10 @@ use std::ffi::CStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+#[cfg(test)]
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -68,13 +71,14 @@ impl DiskFile {
         &self.path
     }
 
-    /// Makes the content durable, and the size with it.
+    /// Makes the content durable, and the size with it. Tests tell syncs apart by their callers.
+    #[track_caller]
     pub(crate) fn sync(&self, doing: &'static str) -> Result<(), Error> {
         step(doing);
         let synced = match &self.handle {
             Handle::Host(file) => file.sync_data(),
             #[cfg(test)]
-            Handle::Sim(file) => file.sync(doing),
+            Handle::Sim(file) => file.sync(Location::caller()),
         };
         step(doing);
         synced.map_err(|cause| lost(&self.path, doing, &cause))
@@ -161,16 +165,36 @@ pub(crate) fn vfs_of(path: &Path) -> &'static CStr {
 }
 
 /// Makes the entries of a folder durable.
+#[track_caller]
 pub(crate) fn sync_folder(folder: &Path, doing: &'static str) -> Result<(), Error> {
     step(doing);
     #[cfg(test)]
     if let Some(disk) = crate::tests::sim::disk_of(folder) {
-        let synced = disk.sync_folder(folder, doing);
+        let synced = disk.sync_folder(folder, Location::caller());
         return synced.map_err(|cause| Error::file(folder, doing, &cause));
     }
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     step(doing);
     synced.map_err(|cause| lost(folder, doing, &cause))
+}
+
+/// Makes everything durable that is in the file system of a folder.
+#[track_caller]
+pub(crate) fn sync_file_system(folder: &Path) -> Result<(), Error> {
+    step(SYNC_FOUND);
+    #[cfg(test)]
+    if let Some(disk) = crate::tests::sim::disk_of(folder) {
+        let synced = disk.sync_all(Location::caller());
+        return synced.map_err(|cause| Error::file(folder, SYNC_FOUND, &cause));
+    }
+    let synced = File::open(folder).and_then(|folder| {
+        // SAFETY: the descriptor is open.
+        match unsafe { libc::syncfs(folder.as_raw_fd()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    });
+    synced.map_err(|cause| lost(folder, SYNC_FOUND, &cause))
 }
 
 /// The error of a sync that failed.
@@ -202,6 +226,19 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
         return disk.rename(from, to).map_err(|cause| Error::file(from, "rename it", &cause));
     }
     fs::rename(from, to).map_err(|cause| Error::file(from, "rename it", &cause))
+}
+
+/// Copies a file, sharing its blocks where the file system can; the copy is not synced.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<DiskFile> {
+    #[cfg(test)]
+    if crate::tests::sim::disk_of(from).is_some() {
+        let content = DiskFile::open(from, Mode::Read)?.read_all()?;
+        let copy = DiskFile::open(to, Mode::Create)?;
+        copy.set_bytes(0)?;
+        return copy.write_at(&content, 0).map(|()| copy);
+    }
+    fs::copy(from, to)?;
+    DiskFile::open(to, Mode::ReadWrite)
 }
 
 /// The names of a folder's files; none where there is no folder.
@@ -284,6 +321,8 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+pub(crate) const SYNC_FOUND: &str = "make durable what a dead process left";
 
 /// A place where tests end the process.
 pub(crate) fn step(name: &'static str) {

@@ -8,13 +8,12 @@
 //! missing, torn or damaged opens as `None`: whoever owns the facts writes it anew.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::disk::{folder_of, sync_folder};
+use crate::disk::{self, DiskFile, Mode, folder_of, sync_folder};
 use crate::error::Error;
 
 /// The open log. One per file.
@@ -36,7 +35,7 @@ struct Shared {
 }
 
 struct State {
-    file: Arc<File>,
+    file: Arc<DiskFile>,
     entries: Entries,
     /// Bytes of the file, and those of them that a file written anew would have.
     bytes: u64,
@@ -53,12 +52,11 @@ impl KeyedLog {
     /// [`Error::BrokenFile`] when the file is there and cannot be used.
     pub fn open(path: &Path) -> Result<Option<KeyedLog>, Error> {
         let fail = |cause: io::Error| Error::file(path, "open it", &cause);
-        let mut content = Vec::new();
-        let file = match OpenOptions::new().read(true).append(true).open(path) {
+        let file = match DiskFile::open(path, Mode::ReadWrite) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(fail)?,
         };
-        (&file).read_to_end(&mut content).map_err(fail)?;
+        let content = file.read_all().map_err(fail)?;
         let Some(entries) = parse(&content) else { return Ok(None) };
         KeyedLog::start(path, file, content.len() as u64, entries).map(Some)
     }
@@ -72,7 +70,7 @@ impl KeyedLog {
         KeyedLog::start(path, file, bytes, entries)
     }
 
-    fn start(path: &Path, file: File, bytes: u64, entries: Entries) -> Result<KeyedLog, Error> {
+    fn start(path: &Path, file: DiskFile, bytes: u64, entries: Entries) -> Result<KeyedLog, Error> {
         let live_bytes = entries.iter().map(|(key, value)| record_bytes(key, value)).sum();
         let state = State {
             file: Arc::new(file),
@@ -153,8 +151,9 @@ impl Shared {
             return Ok(());
         }
         let record = record(key, value);
-        if let Err(cause) = (&*state.file).write_all(&record) {
-            return Err(self.fail(state, "append to it", &cause));
+        if let Err(cause) = state.file.write_at(&record, state.bytes) {
+            let error = Error::file(&self.path, "append to it", &cause);
+            return Err(state.fail(error));
         }
         let old_bytes = old.map_or(0, |old| record_bytes(key, old));
         state.bytes += record.len() as u64;
@@ -173,11 +172,6 @@ impl Shared {
         Ok(())
     }
 
-    /// After a failed write or sync the file's tail is unknown.
-    fn fail(&self, state: &mut State, doing: &str, cause: &io::Error) -> Error {
-        state.failed.get_or_insert_with(|| Error::file(&self.path, doing, cause)).clone()
-    }
-
     fn work(&self) {
         let mut state = self.lock();
         loop {
@@ -191,17 +185,24 @@ impl Shared {
             let (file, waiting) = (Arc::clone(&state.file), std::mem::take(&mut state.waiting));
             drop(state);
             // A file that was replaced meanwhile was synced as a whole before.
-            let synced = file.sync_data();
+            let synced = file.sync("make its records durable");
             state = self.lock();
             let outcome = match (&state.failed, synced) {
                 (Some(error), _) => Err(error.clone()),
                 (None, Ok(())) => Ok(()),
-                (None, Err(cause)) => Err(self.fail(&mut state, "make it durable", &cause)),
+                (None, Err(error)) => Err(state.fail(error)),
             };
             drop(state);
             waiting.into_iter().for_each(|on_synced| on_synced(outcome.clone()));
             state = self.lock();
         }
+    }
+}
+
+impl State {
+    /// After a failed write or sync the file's tail is unknown.
+    fn fail(&mut self, error: Error) -> Error {
+        self.failed.get_or_insert(error).clone()
     }
 }
 
@@ -241,20 +242,21 @@ fn record_bytes(key: &[u8], value: &[u8]) -> u64 {
     (10 + key.len() + value.len()) as u64
 }
 
-fn write_anew(path: &Path, entries: &Entries) -> Result<(File, u64), Error> {
+fn write_anew(path: &Path, entries: &Entries) -> Result<(DiskFile, u64), Error> {
     let fresh = path.with_extension("new");
-    let write = || -> io::Result<(File, u64)> {
-        let mut content = MAGIC.to_vec();
-        entries.iter().for_each(|(key, value)| content.extend(record(key, value)));
-        fs::write(&fresh, &content)?;
-        let file = OpenOptions::new().append(true).open(&fresh)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        Ok((file, content.len() as u64))
+    let mut content = MAGIC.to_vec();
+    entries.iter().for_each(|(key, value)| content.extend(record(key, value)));
+    let write = || -> io::Result<DiskFile> {
+        let file = DiskFile::open(&fresh, Mode::Create)?;
+        file.set_bytes(0)?;
+        file.write_at(&content, 0)?;
+        Ok(file)
     };
-    let written = write().map_err(|cause| Error::file(path, "write it anew", &cause))?;
+    let file = write().map_err(|cause| Error::file(path, "write it anew", &cause))?;
+    file.sync("make an index durable")?;
+    disk::rename(&fresh, path)?;
     sync_folder(folder_of(path), "make the name of an index durable")?;
-    Ok(written)
+    Ok((file, content.len() as u64))
 }
 
 /// The first bytes of a log.
@@ -266,6 +268,7 @@ const DEAD_BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::mpsc::channel;
 
     use super::*;

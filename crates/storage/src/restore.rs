@@ -17,7 +17,7 @@ use crate::disk::{self, DiskFile, Mode, folder_of};
 use crate::durability::{CommitLog, Durability, DurabilitySink, WAL_HEADER_BYTES};
 use crate::error::Error;
 use crate::history::{History, SYNC_HISTORY, copy};
-use crate::history_log::{commits, each};
+use crate::history_log::{Record, commits, each};
 
 impl Database {
     /// The bookmark of the state that the writes so far lead to (ST-44).
@@ -61,7 +61,10 @@ impl Database {
             return Err(Error::sql(OTHER_BOOKMARK));
         }
         let wal_began = newest - self.open.transaction.in_wal();
-        if bookmark.number <= wal_began && history.generation_of(bookmark.number)?.is_none() {
+        let is_reachable = bookmark.number >= newest
+            || history.generation_of(bookmark.number)?.is_some()
+            || bookmark.number >= wal_began && self.open.log_begins_with_nothing()?;
+        if !is_reachable {
             return Err(Error::sql(TOO_OLD));
         }
         // Far enough that commits until then do not reach it.
@@ -83,6 +86,16 @@ impl Open {
         if let Err(error) = noted {
             tracing::debug!(%error, "times of commits are lost");
         }
+    }
+
+    /// Whether the log alone leads to all states in it, where none before are kept.
+    fn log_begins_with_nothing(&self) -> Result<bool, Error> {
+        if self.log.database_has_nothing() {
+            return Ok(true);
+        }
+        let wal = DiskFile::open(self.log.wal(), Mode::Read).and_then(|file| file.read_all());
+        let wal = wal.map_err(|cause| Error::file(self.log.wal(), "read it", &cause))?;
+        Ok(Record::new(0, Vec::new(), wal).begins_whole())
     }
 
     /// The history with the number of the newest state, uncommitted writes included.
@@ -221,8 +234,8 @@ pub(crate) fn recover(
     let recovered = open(&fresh)?;
     recovered.sync(SYNC_HISTORY)?;
     history.begin(start, &recovered)?;
+    // A crash may bring this log back, and the wish: all is done again then.
     disk::remove(&wal_of(database))?;
-    disk::sync_folder(folder_of(database), SYNC_HISTORY)?;
     disk::rename(&fresh, database)?;
     disk::sync_folder(folder_of(database), SYNC_HISTORY)?;
     history.forget_wish()?;

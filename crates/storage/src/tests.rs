@@ -9,6 +9,7 @@ mod key_values;
 pub(crate) mod kill;
 mod model;
 mod power;
+mod power_of_logs;
 mod reset;
 pub(crate) mod sim;
 mod sim_vfs;

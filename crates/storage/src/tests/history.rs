@@ -1,10 +1,12 @@
 //! Every state of the past comes back as it was, and the way back can be undone.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::sim::SimDisk;
 use super::{Fixture, number};
+use crate::disk::{DiskFile, Mode};
 use crate::{Database, Durability, Error, HistorySettings, Settings, ValueRef};
 
 static CLOCK: AtomicU64 = AtomicU64::new(1_000);
@@ -156,6 +158,20 @@ fn a_database_that_is_deleted_takes_its_history_along() {
 /// and finishes what was wished for.
 #[test]
 fn a_recovery_survives_a_power_failure_at_every_step() {
+    fail_power_while_recovering(|_| ());
+}
+
+/// The log of a damaged database cannot be kept and must not come back on top of what is recovered.
+#[test]
+fn a_recovery_of_a_damaged_database_survives_a_power_failure_at_every_step() {
+    fail_power_while_recovering(|database| {
+        let file = DiskFile::open(database, Mode::ReadWrite).unwrap();
+        file.write_at(&[0xaa; 100], 0).unwrap();
+        file.sync("be damaged").unwrap();
+    });
+}
+
+fn fail_power_while_recovering(before: impl Fn(&Path)) {
     let durability = || Durability {
         sink: Arc::new(super::fixture::HeldSink::default()),
         token: 0,
@@ -176,12 +192,13 @@ fn a_recovery_survives_a_power_failure_at_every_step() {
         database.log().sync();
         database.restore_at_next_open(&early).unwrap();
         drop(database);
-        let before = disk.steps();
+        before(&path);
+        let begun = disk.steps();
         disk.fail_power_in(step);
         let recovered = open();
         let finished = recovered.is_ok() && !disk.is_off();
         drop(recovered);
-        steps = disk.steps() - before;
+        steps = disk.steps() - begun;
         disk.restart();
         let database = open().unwrap();
         assert!(content(&database) == expect, "power failed at step {step} of {steps}");

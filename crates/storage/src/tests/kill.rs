@@ -3,6 +3,8 @@
 //! The parent starts a child that writes, copies its log, closes, deletes and recovers, and tells
 //! it after how many passes of which step to die. What the child printed before is the ledger.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -141,6 +143,7 @@ fn path(folder: &Path) -> PathBuf {
 
 /// A place in the code where the child may be told to die.
 pub(crate) fn step(name: &'static str) {
+    PASSED.with_borrow_mut(|passed| *passed.entry(name).or_default() += 1);
     static FATAL: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
         let fatal = std::env::var(DIE_VARIABLE).ok()?;
         let (name, passes) = fatal.rsplit_once(':')?;
@@ -152,6 +155,15 @@ pub(crate) fn step(name: &'static str) {
         unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
         std::thread::sleep(std::time::Duration::MAX);
     }
+}
+
+/// How often this thread came to a step.
+pub(crate) fn passed(name: &str) -> u64 {
+    PASSED.with_borrow(|passed| passed.get(name).copied().unwrap_or(0))
+}
+
+thread_local! {
+    static PASSED: RefCell<HashMap<&'static str, u64>> = RefCell::default();
 }
 
 type Write = unsafe extern "C" fn(i32, *const libc::c_void, usize) -> isize;

@@ -7,9 +7,10 @@
 //! sectors of 512 bytes, one of which may be torn; of each name, any of its states since its
 //! folder was synced. The same seed gives the same run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
@@ -30,11 +31,15 @@ struct State {
     names: BTreeMap<PathBuf, Name>,
     steps: u64,
     power_until: u64,
+    is_kill: bool,
     fails: Option<(Fault, u64)>,
     failed: bool,
-    deaf: Option<&'static str>,
-    syncs: Vec<&'static str>,
+    deaf: Option<Site>,
+    syncs: BTreeSet<Site>,
 }
+
+/// The place in the code that makes a sync.
+pub(crate) type Site = &'static Location<'static>;
 
 /// A file's bytes, apart from its name.
 #[derive(Default)]
@@ -100,20 +105,28 @@ impl SimDisk {
         state.power_until = state.steps + steps;
     }
 
+    /// Lets the process end after so many more calls: what it wrote stays in memory.
+    pub(crate) fn kill_in(&self, steps: u64) {
+        let mut state = self.lock();
+        state.power_until = state.steps + steps;
+        state.is_kill = true;
+    }
+
     /// Lets one call fail: the one after so many more.
     pub(crate) fn fail_call_in(&self, steps: u64, fault: Fault) {
         let mut state = self.lock();
         state.fails = Some((fault, state.steps + steps));
     }
 
-    /// Ignores syncs of this kind from now on: they succeed and do nothing.
-    pub(crate) fn be_deaf_to(&self, doing: &'static str) {
-        self.lock().deaf = Some(doing);
+    /// Ignores the syncs of this place from now on: they succeed and do nothing.
+    pub(crate) fn be_deaf_to(&self, site: Site) {
+        self.lock().deaf = Some(site);
     }
 
     /// Goes on without a power failure: a process starts anew.
     pub(crate) fn resume(&self) {
-        self.lock().power_until = u64::MAX;
+        let mut state = self.lock();
+        (state.power_until, state.is_kill) = (u64::MAX, false);
     }
 
     /// True once the power failed.
@@ -132,8 +145,8 @@ impl SimDisk {
         self.lock().steps
     }
 
-    /// The syncs since the last call.
-    pub(crate) fn take_syncs(&self) -> Vec<&'static str> {
+    /// The places that made syncs since the last call.
+    pub(crate) fn take_syncs(&self) -> BTreeSet<Site> {
         std::mem::take(&mut self.lock().syncs)
     }
 
@@ -205,14 +218,28 @@ impl SimDisk {
         Ok(inside.map(|(path, _)| path.file_name().unwrap().to_str().unwrap().into()).collect())
     }
 
-    pub(crate) fn sync_folder(&self, folder: &Path, doing: &'static str) -> io::Result<()> {
+    pub(crate) fn sync_folder(&self, folder: &Path, site: Site) -> io::Result<()> {
         let mut state = self.step(true)?;
-        state.syncs.push(doing);
-        if state.deaf != Some(doing) {
+        state.syncs.insert(site);
+        if state.deaf != Some(site) {
             for (path, Name(states)) in &mut state.names {
                 if path.parent() == Some(folder) {
                     states.drain(..states.len() - 1);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync_all(&self, site: Site) -> io::Result<()> {
+        let state = &mut *self.step(true)?;
+        state.syncs.insert(site);
+        if state.deaf != Some(site) {
+            for Content { durable, unsynced, .. } in &mut state.files {
+                unsynced.drain(..).for_each(|change| change.apply_to(durable));
+            }
+            for Name(states) in state.names.values_mut() {
+                states.drain(..states.len() - 1);
             }
         }
         Ok(())
@@ -281,20 +308,23 @@ impl SimFile {
         Ok(())
     }
 
-    pub(crate) fn sync(&self, doing: &'static str) -> io::Result<()> {
+    pub(crate) fn sync(&self, site: Site) -> io::Result<()> {
         let synced = self.disk.step(true);
         let mut state = match synced {
             Ok(state) => state,
             Err(error) => {
                 // The kernel forgets what it could not write: a later sync succeeds without it.
                 let state = &mut *self.disk.lock();
+                if state.is_kill {
+                    return Err(error);
+                }
                 let keeps = random(&mut state.seed, 2) == 0;
                 state.files[self.number].forget(&mut state.seed, keeps);
                 return Err(error);
             }
         };
-        state.syncs.push(doing);
-        if state.deaf != Some(doing) {
+        state.syncs.insert(site);
+        if state.deaf != Some(site) {
             let file = &mut state.files[self.number];
             let Content { durable, unsynced, .. } = file;
             unsynced.drain(..).for_each(|change| change.apply_to(durable));

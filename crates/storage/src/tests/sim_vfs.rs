@@ -221,7 +221,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
 /// Called by SQLite.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: SQLite's arguments.
-    code(unsafe { file_of(file) }.sync("by SQLite"), ffi::SQLITE_IOERR_FSYNC)
+    code(unsafe { file_of(file) }.sync(std::panic::Location::caller()), ffi::SQLITE_IOERR_FSYNC)
 }
 
 /// # Safety
