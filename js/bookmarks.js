@@ -1,6 +1,7 @@
 // Bookmarks of `ctx.storage`: point-in-time recovery (ST-44).
 
 import { core, primordials } from "ext:core/mod.js";
+import { open, promiseOf } from "ext:beryl/pending.js";
 
 const { ops } = core;
 const {
@@ -38,5 +39,8 @@ export async function bookmarkForTime(actor, time) {
  * @returns {Promise<string>} The bookmark that undoes it.
  */
 export async function restoreBookmark(actor, bookmark) {
-  return ops.op_bookmarks_restore(actor, String(bookmark));
+  const text = String(bookmark);
+  const slot = open();
+  if (ops.op_bookmarks_fetch(actor, text, slot)) await promiseOf(slot);
+  return ops.op_bookmarks_restore(actor, text);
 }

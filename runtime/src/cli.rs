@@ -151,6 +151,9 @@ pub struct ServerArgs {
     /// Keep no history of databases: no bookmarks, no recovery of earlier states
     #[arg(long)]
     pub no_history: bool,
+    /// Keep history here too, a folder or s3://bucket/prefix: for what has no room on the disk
+    #[arg(long, value_name = "PLACE", conflicts_with = "no_history")]
+    pub archive: Option<String>,
     /// Bytes that each database may take, and its history a quarter of that at most
     #[arg(long, value_name = "N")]
     pub storage_bytes: Option<u64>,

@@ -1,6 +1,7 @@
 //! What the command line means: checked values, or an error that says what, where and how to
 //! mend it. This is where the file system is asked; sockets and locks come later.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use worker::compatibility::{self, Compatibility, Experimental};
 use worker::cron::CronTrigger;
 use worker::limits::Limits;
 
+use crate::archive::Place;
 use crate::cli::{Command, LogFormat, RunArgs, ServeArgs, ServerArgs};
 use crate::linked;
 use crate::modules;
@@ -34,6 +36,8 @@ pub struct Config {
     pub limits: Limits,
     /// What workers may fetch from.
     pub egress: Egress,
+    /// Where history is kept besides.
+    pub archive: Option<Place>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Where tests see objects and move the clock; port 0 means any.
@@ -101,7 +105,7 @@ pub enum Error {
         /// Its value.
         value: String,
         /// What is wrong and what would be right.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// A configuration file says something that cannot be done.
     #[error("{}:{line}: {problem}", path.display())]
@@ -209,8 +213,23 @@ impl Config {
         }
         limit_loads(common, shards, &mut limits)?;
         make_writable(&data_dir)?;
+        let archive = match common.archive.as_deref().map(|typed| (typed, Place::parse(typed))) {
+            Some((typed, Err(problem))) => return flag("--archive", typed, problem),
+            Some((_, Ok(place))) => Some(place),
+            None => None,
+        };
         let (log_format, debug_port) = (common.log_format, common.debug_port);
-        Ok(Config { data_dir, listen, shards, limits, egress, log_format, debug_port, mode })
+        Ok(Config {
+            data_dir,
+            listen,
+            shards,
+            limits,
+            egress,
+            archive,
+            log_format,
+            debug_port,
+            mode,
+        })
     }
 }
 
@@ -384,8 +403,12 @@ fn make_writable(dir: &Path) -> Result<(), Error> {
         })
 }
 
-fn flag<T>(flag: &'static str, value: &str, problem: &'static str) -> Result<T, Error> {
-    Err(Error::ConfigFlag { flag, value: value.to_owned(), problem })
+fn flag<T>(
+    flag: &'static str,
+    value: &str,
+    problem: impl Into<Cow<'static, str>>,
+) -> Result<T, Error> {
+    Err(Error::ConfigFlag { flag, value: value.to_owned(), problem: problem.into() })
 }
 
 /// Thirty days, as on the platform (NUM-33).

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod apps;
+mod archive;
 mod cli;
 mod config;
 mod cordon;

@@ -27,6 +27,8 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs,
 };
 
+use crate::archive::Place;
+
 /// How much of a sandbox the worker process must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sandbox {
@@ -55,9 +57,10 @@ pub struct Layers {
 pub struct Missing(String);
 
 impl Layers {
-    /// All but the filter of system calls, around `data`. Before any other thread exists.
+    /// All but the filter of system calls, around `data` and an archive. Before any other thread
+    /// exists.
     #[must_use]
-    pub fn enter(data: &Path) -> Layers {
+    pub fn enter(data: &Path, archive: Option<&Place>) -> Layers {
         let noted = |layer: &str, result: Result<(), String>| {
             if let Err(error) = &result {
                 tracing::warn!(layer, error, "a layer of the sandbox is missing");
@@ -67,7 +70,7 @@ impl Layers {
         Layers {
             dumps: noted("core dumps", forbid_dumps().map_err(|e| e.to_string())),
             privileges: noted("no_new_privs", forbid_privileges().map_err(|e| e.to_string())),
-            files: noted("landlock", confine_files(data)),
+            files: noted("landlock", confine_files(data, archive)),
             capabilities: noted("capabilities", drop_capabilities(data).map_err(|e| e.to_string())),
             calls: false,
         }
@@ -76,8 +79,8 @@ impl Layers {
     /// The filter of system calls, once the process has what it needs; then tests all layers from
     /// inside.
     #[must_use]
-    pub fn close(mut self) -> Layers {
-        self.calls = match calls::filter() {
+    pub fn close(mut self, archive: Option<&Place>) -> Layers {
+        self.calls = match calls::filter(archive.is_some_and(|place| place.folder().is_none())) {
             Ok(()) => calls::is_filtered(),
             Err(error) => {
                 tracing::warn!(layer = "seccomp", error, "a layer of the sandbox is missing");
@@ -140,7 +143,7 @@ fn drop_capabilities(data: &Path) -> io::Result<()> {
     Ok(set_capabilities(None, sets)?)
 }
 
-fn confine_files(data: &Path) -> Result<(), String> {
+fn confine_files(data: &Path, archive: Option<&Place>) -> Result<(), String> {
     let abi = ABI::V5;
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -149,17 +152,22 @@ fn confine_files(data: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-    let readable = READABLE.iter().map(Path::new).chain([own.as_path()]);
+    let is_bucket = archive.is_some_and(|place| place.folder().is_none());
+    let names = NAMES.iter().filter(|_| is_bucket).map(Path::new);
+    let readable = READABLE.iter().map(Path::new).chain([own.as_path()]).chain(names);
     let readable = readable.filter_map(|path| {
         let fd = PathFd::new(path).ok()?;
         let access = if path.is_dir() { read } else { AccessFs::ReadFile.into() };
         Some(PathBeneath::new(fd, access))
     });
     let everything = AccessFs::from_all(abi) & !AccessFs::Execute;
-    let data = PathFd::new(data).map_err(|error| error.to_string())?;
-    let writable = PathBeneath::new(data, everything);
+    let folders = [Some(data), archive.and_then(Place::folder)].into_iter().flatten();
+    let writable = folders.map(|folder| Ok(PathBeneath::new(PathFd::new(folder)?, everything)));
+    let writable: Vec<_> = writable
+        .collect::<Result<_, landlock::PathFdError>>()
+        .map_err(|error| error.to_string())?;
     let status = ruleset
-        .add_rules(readable.chain([writable]).map(Ok::<_, landlock::RulesetError>))
+        .add_rules(readable.chain(writable).map(Ok::<_, landlock::RulesetError>))
         .and_then(|ruleset| ruleset.restrict_self())
         .map_err(|error| error.to_string())?;
     match status.ruleset {
@@ -175,11 +183,16 @@ const READABLE: &[&str] = &[
     "/etc/localtime",
     "/proc/self",
     "/proc/meminfo",
+    "/proc/sys/kernel/random/boot_id",
     "/proc/sys/vm",
     "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
     "/usr/share/zoneinfo",
 ];
+
+/// How names are resolved, for an archive in a bucket.
+const NAMES: &[&str] =
+    &["/etc/gai.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/host.conf"];
 
 /// A file that everybody may read but the sandbox.
 const FOREIGN_FILE: &str = "/etc/passwd";

@@ -83,13 +83,18 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
         Mode::Serve(settings) => settings.sandbox,
         Mode::Run(_) | Mode::Configured(_) => Sandbox::Off,
     };
-    let layers = (sandbox != Sandbox::Off).then(|| Layers::enter(&config.data_dir));
+    let layers =
+        (sandbox != Sandbox::Off).then(|| Layers::enter(&config.data_dir, config.archive.as_ref()));
     // V8 first: it must be initialised before any other thread exists.
     let engine = engine(&config.limits);
     let data = Arc::new(DataDir::open(&config.data_dir)?);
     let lost_syncs = watch_syncs();
     let pool = SyncPool::start(SYNC_THREADS)?;
     let brake = Arc::new(Brake::new(pool.clone()));
+    let gateway = Arc::new(Gateway::new(config.egress, [])?);
+    // Ends behind the shards, whose last logs it takes.
+    let archive = config.archive.as_ref().map(|place| place.start(data.path(), &gateway));
+    let _archive = archive.transpose()?;
     let http = HttpLimits::new(&config.limits);
     let away = past.away.iter().map(|app| ActorId::from_name(CLASS, app).bytes());
     let quarantine = Arc::new(Quarantine::new(past.refused).with_away(away));
@@ -110,14 +115,14 @@ pub fn run(config: Config, sockets: Sockets, past: Past) -> Result<(), Failure> 
         clock: Arc::default(),
         blame: past.blame,
         quarantine,
-        internet: Arc::new(Gateway::new(config.egress, [])?),
+        internet: gateway,
         crons: match &config.mode {
             Mode::Run(run) => run.crons.clone(),
             Mode::Configured(projects) => linked::crons(projects),
             Mode::Serve(_) => Vec::new(),
         },
     };
-    if let Some(layers) = layers.map(Layers::close) {
+    if let Some(layers) = layers.map(|layers| layers.close(config.archive.as_ref())) {
         tracing::info!(%layers, "sandbox");
         if sandbox == Sandbox::Required {
             layers.require()?;

@@ -86,10 +86,10 @@ pub fn main(args: TestArgs) -> ExitCode {
 
 impl Settings {
     fn new(args: TestArgs) -> Result<Settings, Error> {
-        let flag = |flag, value: &str, problem| Error::ConfigFlag {
+        let flag = |flag, value: &str, problem: &'static str| Error::ConfigFlag {
             flag,
             value: value.to_owned(),
-            problem,
+            problem: problem.into(),
         };
         let timeout = duration(&args.timeout).ok_or_else(|| {
             flag("--timeout", &args.timeout, "is no time; write a number with ms, s or m")

@@ -1,6 +1,7 @@
 //! Nothing leaves an object before the writes it may reveal are durable, whichever way it leaves
 //! (ST-33, ST-34, DO-11): HTTP response, RPC answer, `fetch`, WebSocket message and close, chunk
-//! and end of a stream, outcome of an alarm, tail item. The syncs are held by the debug port; each
+//! and end of a stream, outcome of an alarm, tail item; answers that are errors, and that of a
+//! deletion. The syncs are held by the debug port; each
 //! way is observed by whoever would receive it. Console output is for the operator and does not
 //! wait; here it says that a handler ran.
 
@@ -56,6 +57,11 @@ export class Box extends DurableObject {
       this.writer.write(new TextEncoder().encode("begin "));
       return new Response(readable);
     }
+    if (pathname === "/failure") {
+      this.write("failure");
+      console.log("RAN failure");
+      throw new Error("LEFT");
+    }
     console.log("RAN response");
     return new Response(this.write("response"));
   }
@@ -68,6 +74,15 @@ export class Box extends DurableObject {
     this.write("end");
     console.log("RAN end");
     await this.writer.close();
+  }
+  rejection() {
+    this.write("rejection");
+    console.log("RAN rejection");
+    throw new Error("LEFT");
+  }
+  async deletion() {
+    console.log("RAN deletion");
+    await this.ctx.storage.deleteAll();
   }
   async out(url) {
     this.write("fetch");
@@ -113,7 +128,7 @@ export default {
     } else if (call === "out") await box.out(env.UPSTREAM + "/LEFT");
     else if (call === "alarm") await box.setAlarm(Date.now() + 1_000_000);
     else if (call === "tail") await box.tail();
-    else if (call === "chunk" || call === "end") await box[call]();
+    else if (["chunk", "end", "rejection", "deletion"].includes(call)) await box[call]();
     else return box.fetch(request);
     return new Response("called");
   },
@@ -192,6 +207,7 @@ impl Scene {
         assert_eq!(text("/tail/tail"), "called");
         assert_eq!(text("/rpc/rpc"), "called");
         assert_eq!(text("/response"), "response");
+        assert_eq!(text("/deletion"), "response");
         let streams = ["/chunk", "/end"].map(|path| {
             let mut stream = request(server.port, path);
             let mut seen = String::new();
@@ -221,7 +237,9 @@ impl Scene {
             "socket" => self.sockets[0].send(Message::text(way)).unwrap(),
             "closing" => self.sockets[1].send(Message::text(way)).unwrap(),
             "alarm" => self.server.advance(2_000_000),
-            "response" => self.call = Some(request(self.server.port, "/response")),
+            "response" | "failure" => {
+                self.call = Some(request(self.server.port, &format!("/{way}")));
+            }
             "fetch" => self.call = Some(request(self.server.port, "/fetch/out")),
             _ => self.call = Some(request(self.server.port, &format!("/{way}/{way}"))),
         }
@@ -242,7 +260,9 @@ impl Scene {
     /// True if something has left on this way.
     fn has_left(&self, way: &str) -> bool {
         match way {
-            "response" => self.call.as_ref().is_some_and(has_bytes),
+            "response" | "failure" | "rejection" | "deletion" => {
+                self.call.as_ref().is_some_and(has_bytes)
+            }
             "rpc" => count(&self.server, "LEFT rpc") > 1,
             "fetch" => self.upstream.ask(&Ask::get("/seen")).text().contains("/LEFT"),
             "chunk" => has_bytes(&self.streams[0]),
@@ -409,6 +429,18 @@ fn alarms(data: &Path) -> Vec<u8> {
     std::fs::read(data.join("data/alarms")).unwrap()
 }
 
-const WAYS: [&str; 9] =
-    ["response", "rpc", "fetch", "chunk", "end", "socket", "closing", "alarm", "tail"];
+const WAYS: [&str; 12] = [
+    "response",
+    "failure",
+    "rpc",
+    "rejection",
+    "deletion",
+    "fetch",
+    "chunk",
+    "end",
+    "socket",
+    "closing",
+    "alarm",
+    "tail",
+];
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -79,6 +79,11 @@ impl Gateway {
             .with_no_client_auth();
         Ok(Gateway { egress, tls })
     }
+
+    /// What it trusts.
+    pub(crate) fn tls(&self) -> &ClientConfig {
+        &self.tls
+    }
 }
 
 impl Internet for Gateway {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod client;
 mod connection;
 mod connector;
@@ -21,6 +22,7 @@ pub mod router;
 mod socket;
 mod websocket;
 
+pub use bucket::BucketConnector;
 pub use client::Gateway;
 pub use egress::Egress;
 pub use error::Error;

@@ -85,6 +85,7 @@ deno_core::extension!(
         capability::op_capability_open,
         bookmarks::op_bookmarks_current,
         bookmarks::op_bookmarks_at,
+        bookmarks::op_bookmarks_fetch,
         bookmarks::op_bookmarks_restore,
         compatibility::op_compatibility_all,
         compatibility::op_compatibility_has,

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::archive::archive_of;
 use crate::disk::{self, DiskFile, Mode, folder_of, remove, sync_folder};
 use crate::durability::Unsynced;
 use crate::error::{Error, explain};
@@ -29,8 +30,19 @@ pub fn delete_database(path: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         found |= remove(&side_file(path, suffix))?;
     }
-    disk::remove_folder(&folder_of_history(path))?;
+    forget_history(path)?;
     if found { sync_folder(folder_of(path), SYNC_SIDE_FILES) } else { Ok(()) }
+}
+
+/// Removes what is known of a database's past, in the archive too.
+fn forget_history(path: &Path) -> Result<(), Error> {
+    let folder = folder_of_history(path);
+    if let Some(archive) = archive_of(path)
+        && disk::list(&folder).is_ok_and(|names| !names.is_empty())
+    {
+        archive.forget(path, None);
+    }
+    disk::remove_folder(&folder)
 }
 
 /// Copies a database with what its WAL holds; silent when there is none. When this returns, the

@@ -5,16 +5,20 @@
 //! wrote them, each kept before its header is erased. States are numbered by commits. A new
 //! generation begins when a log is larger than its snapshot, so that recovery reads twice the
 //! database's size at most; old ones go when they are out of time or space. A history that cannot
-//! be written begins anew, under another id: the database itself goes on.
+//! be written begins anew, under another id: the database itself goes on. With an archive
+//! ([`crate::archive`]) all of it goes there too.
+
+mod room;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::archive::{Shared as Archive, archive_of};
 use crate::database_file::{PAGE_BYTES, side_file};
 use crate::disk::{self, DiskFile, Mode};
 use crate::error::Error;
-use crate::history_log::{Record, each, last_record, times_of};
+use crate::history_log::{Record, last_record, times_of};
 
 /// How much of a database's past is kept, and for how long.
 #[derive(Debug, Clone)]
@@ -32,6 +36,7 @@ pub(crate) struct History {
     database: PathBuf,
     folder: PathBuf,
     pub(crate) settings: HistorySettings,
+    archive: Option<Arc<Archive>>,
     state: Mutex<Option<State>>,
 }
 
@@ -55,6 +60,8 @@ pub(crate) struct Generation {
     pub(crate) start_ms: u64,
     /// Up to this number the generation before has all states; none where there is a gap.
     pub(crate) covers: u64,
+    /// It lies in the archive only.
+    pub(crate) is_archived: bool,
 }
 
 /// A log that is about to be erased.
@@ -72,8 +79,8 @@ pub(crate) struct FullLog<'a> {
 impl History {
     pub(crate) fn new(database: &Path, settings: &HistorySettings) -> History {
         let folder = folder_of_history(database);
-        let settings = settings.clone();
-        History { database: database.into(), folder, settings, state: Mutex::new(None) }
+        let (settings, archive) = (settings.clone(), archive_of(database));
+        History { database: database.into(), folder, settings, archive, state: Mutex::new(None) }
     }
 
     /// The history's id, made with the first bookmark or log.
@@ -96,7 +103,12 @@ impl History {
             self.give_id(state)?;
             self.append(state, log)
         });
-        let Err(error) = kept else { return Ok(()) };
+        let Err(error) = kept else {
+            if let Some(archive) = &self.archive {
+                archive.send(&self.database);
+            }
+            return Ok(());
+        };
         tracing::error!(database = %self.database.display(), %error, "history begins anew");
         *self.lock() = None;
         disk::remove(&self.folder.join(ID_FILE))?;
@@ -126,20 +138,16 @@ impl History {
         self.with_state(|state| {
             let begun = state.generations.iter().filter(|found| found.start_ms <= time_ms);
             let Some(generation) = begun.copied().next_back() else { return Ok(None) };
-            let mut number = generation.start;
-            each(&self.log_file(generation), |record| {
-                let in_time = record.times.iter().filter(|(_, ms)| *ms <= time_ms);
-                let newest = in_time.map(|(count, _)| record.first + count - 1).max();
-                number = number.max(newest.unwrap_or(0));
-            })?;
-            Ok(Some(number))
+            let times = self.times_of(generation)?;
+            let in_time = times.into_iter().filter(|(_, ms)| *ms <= time_ms);
+            Ok(in_time.map(|(number, _)| number).max().or(Some(generation.start)))
         })
     }
 
     /// Makes a file the snapshot of a new generation.
     pub(crate) fn begin(&self, start: u64, from: &DiskFile) -> Result<(), Error> {
         let now = (self.settings.now_ms)();
-        let generation = Generation { start, start_ms: now, covers: start - 1 };
+        let generation = Generation::new(start, now, start - 1);
         self.with_state(|state| self.begin_in(state, generation, from))
     }
 
@@ -213,12 +221,12 @@ impl History {
         if state.generations.is_empty() && (log.began_blank || record.begins_whole()) {
             let blank = self.blank_file()?;
             let start_ms = log.times.first().map_or(0, |(_, ms)| *ms);
-            let generation = Generation { start: before, start_ms, covers: before };
+            let generation = Generation::new(before, start_ms, before);
             self.begin_in(state, generation, &blank)?;
         }
         let (newest, now) = (before + record.commits, (self.settings.now_ms)());
         if state.generations.is_empty() {
-            let generation = Generation { start: newest, start_ms: now, covers: 0 };
+            let generation = Generation::new(newest, now, 0);
             return self.begin_in(state, generation, log.database);
         }
         let generation = state.generations[state.generations.len() - 1];
@@ -241,7 +249,7 @@ impl History {
         state.last = Some(record.without_frames());
         let database_bytes = log.database.bytes().map_err(fail)?;
         if state.log_bytes > database_bytes.max(LOG_BYTES_MIN) {
-            let generation = Generation { start: newest, start_ms: now, covers: newest };
+            let generation = Generation::new(newest, now, newest);
             self.begin_in(state, generation, log.database)?;
         }
         Ok(())
@@ -263,33 +271,6 @@ impl History {
         (state.log_bytes, state.last) = (0, None);
         state.newest = generation.start;
         self.forget(state)
-    }
-
-    /// Removes generations that are out of time or space.
-    fn forget(&self, state: &mut State) -> Result<(), Error> {
-        let now = (self.settings.now_ms)();
-        let mut bytes = 0;
-        let mut keep = state.generations.len();
-        for (index, generation) in state.generations.iter().enumerate().rev() {
-            // A generation ends where the next one begins.
-            let end = state.generations.get(index + 1).map_or(now, |next| next.start_ms);
-            for path in [self.snapshot_file(*generation), self.log_file(*generation)] {
-                let found = disk::bytes_of(&path).map_err(|e| Error::file(&path, "read it", &e))?;
-                bytes += found.unwrap_or(0);
-            }
-            let is_newest = index + 1 == state.generations.len();
-            let is_old = end + self.settings.keep_ms < now || bytes > self.settings.bytes_max;
-            if is_old && !is_newest {
-                break;
-            }
-            keep = index;
-        }
-        for generation in state.generations.drain(..keep) {
-            // The log first: a snapshot alone is a state, a log alone is nothing.
-            disk::remove(&self.log_file(generation))?;
-            disk::remove(&self.snapshot_file(generation))?;
-        }
-        Ok(())
     }
 
     fn blank_file(&self) -> Result<DiskFile, Error> {
@@ -321,23 +302,17 @@ impl History {
 
     fn load(&self) -> Result<State, Error> {
         let fail = |cause: io::Error| Error::file(&self.folder, "read it", &cause);
+        let (id, local) = history_in(&self.folder)?;
         let names = disk::list(&self.folder).map_err(fail)?;
-        let mut generations: Vec<_> =
-            names.iter().filter_map(|name| Generation::of(name)).collect();
+        let mut generations = local.clone();
+        let archived = names.iter().filter_map(|name| Generation::of(name));
+        let is_here = |found: &Generation| local.iter().any(|known| known.name() == found.name());
+        generations.extend(archived.filter(|found| found.is_archived && !is_here(found)));
         generations.sort_unstable_by_key(|generation| (generation.start, generation.start_ms));
-        let id = match DiskFile::open(&self.folder.join(ID_FILE), Mode::Read) {
-            Ok(file) => {
-                let bytes = file.read_all().map_err(fail)?;
-                bytes.try_into().map_or(0, u128::from_be_bytes)
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => 0,
-            Err(cause) => return Err(fail(cause)),
-        };
         if id == 0 {
-            // Of a history that was given up.
+            // Of a history that was given up, under a number that is not known any more.
             for generation in generations.drain(..) {
-                disk::remove(&self.log_file(generation))?;
-                disk::remove(&self.snapshot_file(generation))?;
+                self.remove(0, generation)?;
             }
         }
         let newest = generations.last().copied();
@@ -363,15 +338,43 @@ impl State {
 }
 
 impl Generation {
-    fn name(self) -> String {
+    fn new(start: u64, start_ms: u64, covers: u64) -> Generation {
+        Generation { start, start_ms, covers, is_archived: false }
+    }
+
+    /// What its files are called, but for their ends.
+    pub(crate) fn name(self) -> String {
         format!("{:016x}-{:012x}-{:016x}", self.start, self.start_ms, self.covers)
     }
 
+    /// The generation that a file is the snapshot of, or the note that the archive has it.
     fn of(file: &str) -> Option<Generation> {
-        let mut parts = file.strip_suffix(".snapshot")?.split('-');
-        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
-        Some(Generation { start: number()?, start_ms: number()?, covers: number()? })
+        if let Some(name) = file.strip_suffix(".archived") {
+            return Some(Generation { is_archived: true, ..Generation::named(name)? });
+        }
+        Generation::named(file.strip_suffix(".snapshot")?)
     }
+
+    fn named(name: &str) -> Option<Generation> {
+        let mut parts = name.split('-');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        Some(Generation::new(number()?, number()?, number()?))
+    }
+}
+
+/// The id of the history in a folder, 0 for none, and the generations on this disk, oldest first.
+pub(crate) fn history_in(folder: &Path) -> Result<(u128, Vec<Generation>), Error> {
+    let fail = |cause: io::Error| Error::file(folder, "read it", &cause);
+    let names = disk::list(folder).map_err(fail)?;
+    let found = names.iter().filter_map(|name| Generation::of(name));
+    let mut generations: Vec<_> = found.filter(|found| !found.is_archived).collect();
+    generations.sort_unstable_by_key(|generation| (generation.start, generation.start_ms));
+    let id = match DiskFile::open(&folder.join(ID_FILE), Mode::Read) {
+        Ok(file) => file.read_all().map_err(fail)?.try_into().map_or(0, u128::from_be_bytes),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => 0,
+        Err(cause) => return Err(fail(cause)),
+    };
+    Ok((id, generations))
 }
 
 /// Copies a file as a whole and makes the copy durable.

@@ -81,7 +81,7 @@ impl Record {
     }
 
     /// The record at a place of a file; `None` where there is no sound one.
-    fn read(file: &DiskFile, at: u64) -> io::Result<Option<Record>> {
+    pub(crate) fn read(file: &DiskFile, at: u64) -> io::Result<Option<Record>> {
         let mut header = [0; HEADER_BYTES];
         if file.read_at(&mut header, at)? < HEADER_BYTES || header[..4] != MAGIC {
             return Ok(None);

@@ -6,6 +6,7 @@
 //! holding messages back until then is the caller's part.
 
 pub mod append_log;
+pub mod archive;
 pub mod authorizer;
 pub mod brake;
 pub mod checkpoint;
@@ -41,6 +42,7 @@ mod statement_cache;
 mod tests;
 
 pub use append_log::AppendLog;
+pub use archive::Archive;
 pub use brake::Brake;
 pub use cursor::Cursor;
 pub use data_dir::DataDir;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::archive::OnFetched;
 use crate::bookmark::Bookmark;
 use crate::connection::Connection;
 use crate::database::{Database, Open, Settings, WAL_FRAME_BYTES};
@@ -46,6 +47,27 @@ impl Database {
         };
         let number = number.min(newest);
         Ok(Bookmark { number, history: history.id()? }.to_string())
+    }
+
+    /// Brings back from the archive what a recovery to this bookmark needs; true if `on_fetched`
+    /// will be called, on another thread. It must not block.
+    ///
+    /// # Errors
+    /// [`Error::AppSql`] where no history is kept, or an archive is needed that is not in use.
+    pub fn fetch_state(&self, bookmark: &str, on_fetched: OnFetched) -> Result<bool, Error> {
+        let (history, newest) = self.open.current_number()?;
+        let Some(bookmark) = Bookmark::parse(bookmark) else { return Ok(false) };
+        if bookmark.history != history.id()? || bookmark.number > newest {
+            return Ok(false);
+        }
+        let log = Arc::clone(&self.open.log);
+        let reload = move |outcome| {
+            if let Some(history) = log.history() {
+                history.reload();
+            }
+            on_fetched(outcome);
+        };
+        history.fetch(bookmark.number, Box::new(reload))
     }
 
     /// Lets the next opening begin from the state of a bookmark, and returns the bookmark that will
@@ -200,7 +222,8 @@ pub(crate) fn recover(
     is_kept: bool,
 ) -> Result<(), Error> {
     let found = history.generation_of(bookmark.number)?;
-    let (generation, next) = found.ok_or_else(|| Error::database(database, TOO_OLD))?;
+    let here = found.filter(|(generation, _)| !generation.is_archived);
+    let (generation, next) = here.ok_or_else(|| Error::database(database, TOO_OLD))?;
     // Up to here there are no other states than those in the generation's log.
     let covered = match next {
         Some(next) => next.covers,

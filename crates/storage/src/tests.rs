@@ -1,5 +1,6 @@
 //! Tests of whole databases, and what the tests of this crate share.
 
+mod archive;
 mod crash;
 mod durability;
 mod fixture;

@@ -13,17 +13,20 @@ use seccompiler::{
     SeccompRule, apply_filter_all_threads,
 };
 
-/// Forbids them for all threads of the process, for ever.
+/// Forbids them for all threads of the process, for ever; sockets to elsewhere only where nothing
+/// needs them.
 ///
 /// # Errors
 /// What the system says; nothing is forbidden then.
-pub fn filter() -> Result<(), String> {
+pub fn filter(needs_sockets: bool) -> Result<(), String> {
     // The flags of clone3() lie behind a pointer, which no filter can read; without it, clone() is
     // used.
     let unknown = u32::try_from(libc::ENOSYS).unwrap_or_default();
     let forbidden = u32::try_from(libc::EPERM).unwrap_or_default();
     apply(rules(&[libc::SYS_clone3]), SeccompAction::Errno(unknown))?;
-    let mut rules = rules(FORBIDDEN);
+    let is_needed = |call: &&libc::c_long| needs_sockets && NEEDED_OUTWARD.contains(call);
+    let calls: Vec<_> = FORBIDDEN.iter().filter(|call| !is_needed(call)).copied().collect();
+    let mut rules = rules(&calls);
     rules.insert(libc::SYS_clone, vec![no_thread()?]);
     apply(rules, SeccompAction::Errno(forbidden))
 }
@@ -61,6 +64,9 @@ fn apply(rules: BTreeMap<i64, Vec<SeccompRule>>, action: SeccompAction) -> Resul
 const X32: libc::c_long = 0x4000_0000;
 #[cfg(not(target_arch = "x86_64"))]
 const X32: libc::c_long = 0;
+
+/// What it takes to connect to a bucket.
+const NEEDED_OUTWARD: [libc::c_long; 2] = [libc::SYS_socket, libc::SYS_connect];
 
 const FORBIDDEN: &[libc::c_long] = &[
     // Programs and processes.

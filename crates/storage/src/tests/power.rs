@@ -3,8 +3,8 @@
 //! A life is a seeded run of commits, syncs, checkpoints, restarts and deletions on a simulated
 //! disk ([`super::sim`]) that ends with a power failure; the next life of the same disk begins with
 //! a check against the ledger of what was acknowledged. Leaving out any one sync, or believing a
-//! commit before it is durable, must make the check fail: there is a test of each. The smaller files
-//! have their lives in [`super::power_of_logs`].
+//! commit before it is durable, must make the check fail: there is a test of each. The smaller
+//! files have their lives in [`super::power_of_logs`].
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
