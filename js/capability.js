@@ -5,6 +5,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { classMark } from "ext:beryl/class_mark.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { domException } from "ext:beryl/errors.js";
 import { forgetGiven, noteGiven } from "ext:beryl/given.js";
 import { isTarget, lend, lendable } from "ext:beryl/lent.js";
@@ -28,6 +29,9 @@ export const BUFFER = 5;
 const ARGUMENT = 0;
 const RESULT = 1;
 const LASTING = 2;
+
+/** With this flag the sender of an argument keeps the stubs in it; without, it gives them away. */
+const DUP_STUBS = "rpc_params_dup_stubs";
 
 /** Reading this of a stub makes it say what it is; nobody else can ask. */
 export const kProbe = Symbol("probe");
@@ -142,7 +146,9 @@ export function isStub(value) {
  * @returns {T}
  */
 export function pack(value, send) {
-  return packAs(ARGUMENT, value, send).sent;
+  const { sent, moved } = packAs(ARGUMENT, value, send);
+  for (let i = 0; i < moved.length; i++) moved[i]();
+  return sent;
 }
 
 /**
@@ -263,7 +269,7 @@ function ofStub(reference, { use, moved }) {
         "DataCloneError",
       );
     }
-    if (use === RESULT) ArrayPrototypePush(moved, reference.dispose);
+    if (use === RESULT || !hasFlag(DUP_STUBS)) ArrayPrototypePush(moved, reference.dispose);
   }
   return ops.op_capability_of_stub(reference.native());
 }
@@ -271,7 +277,7 @@ function ofStub(reference, { use, moved }) {
 /** What an argument lends: its own duplicate, if it can make one (RPC-22). */
 function ownCopy(value) {
   const { dup } = value;
-  if (typeof dup !== "function") return value;
+  if (typeof dup !== "function" || !hasFlag(DUP_STUBS)) return value;
   const copy = FunctionPrototypeCall(dup, value);
   if (typeof copy === typeof value && lendable(copy)) return copy;
   throw domException("The dup() method must return an object of the same kind.", "DataCloneError");

@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { unpack } from "ext:beryl/capability.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 
 const { ops } = core;
 const {
@@ -9,7 +10,9 @@ const {
   MapPrototypeForEach,
   MapPrototypeGet,
   MapPrototypeSet,
+  ObjectKeys,
   Promise,
+  ReflectDeleteProperty,
   SafeMap,
 } = primordials;
 
@@ -91,6 +94,11 @@ function drop(slot) {
 }
 
 function thrownValue({ 0: error, 1: id }) {
+  if (core.isNativeError(error) && !hasFlag("enhanced_error_serialization")) {
+    // All but the message is an enumerable property of what was made anew.
+    const keys = ObjectKeys(error);
+    for (let i = 0; i < keys.length; i++) ReflectDeleteProperty(error, keys[i]);
+  }
   if (id !== undefined) error.durableObjectId ??= id;
   return error;
 }

@@ -5,6 +5,7 @@ import { core, primordials } from "ext:core/mod.js";
 import {
   BODY, heldByOther, registerEncoder, registerMaker, takeArrived, unpack, VALUE,
 } from "ext:beryl/capability.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { domException, isDomException } from "ext:beryl/errors.js";
 import { headerList, Headers, headersOfList } from "ext:beryl/headers.js";
 import { lend } from "ext:beryl/lent.js";
@@ -110,6 +111,12 @@ function errorContent(error) {
   if (ObjectHasOwn(error, "errors")) define(own, "errors", error.errors);
   if (ERRORS[name] === undefined) define(own, "name", name);
   return [name, String(error.message), own];
+}
+
+/** What of an error crosses without the flag that lets its properties cross, see `pending.js`. */
+function bare(error) {
+  const { 0: name, 1: message } = errorContent(error);
+  return madeError([ERRORS[name] === undefined ? "Error" : name, message, {}]);
 }
 
 function madeError({ 0: name, 1: message, 2: own }) {
@@ -234,7 +241,9 @@ function madeSignal({ 0: isAborted, 1: content }) {
 export function thrownClone(error, id) {
   if (typeof error !== "object" || error === null) return undefined;
   try {
-    return heldByOther([error, id], true);
+    const isBare = core.isNativeError(error) && !isDomException(error) &&
+      !hasFlag("enhanced_error_serialization");
+    return heldByOther([isBare ? bare(error) : error, id], true);
   } catch {
     return undefined;
   }

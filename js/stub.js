@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { answerProbe, ENTRYPOINT, kProbe, registerMaker } from "ext:beryl/capability.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { sendFetch } from "ext:beryl/fetch.js";
 import { makeProperty } from "ext:beryl/rpc_promise.js";
 import { sender } from "ext:beryl/rpc_stub.js";
@@ -69,11 +70,11 @@ export function makeStub(handle, fields = undefined, prototype = Fetcher.prototy
       if (ObjectHasOwn(members, name)) return members[name];
       // What every object has is the stub's own.
       if (name in ObjectPrototype) return ReflectGet(prototype, name);
-      return makeProperty(rpc, [name]);
+      return hasFlag("rpc") ? makeProperty(rpc, [name]) : undefined;
     },
     getPrototypeOf: () => prototype,
     // Any name can be a method, a symbol cannot.
-    has: (_, name) => typeof name !== "symbol" || name in prototype,
+    has: (_, name) => (typeof name !== "symbol" && hasFlag("rpc")) || name in prototype,
     set: () => false,
     defineProperty: () => false,
     deleteProperty: () => false,

@@ -1,6 +1,7 @@
 // WebSocket and WebSocketPair, and how what a socket hears reaches its listeners.
 
 import { core, primordials } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
 import { currentActor } from "ext:beryl/pending.js";
 import {
   checkedCode, checkedReason, checkProtocols, socketUrl,
@@ -41,7 +42,7 @@ export class WebSocket {
   /** @type {object | null} null while it connects, and if that failed. */
   #handle = null;
   #url = null;
-  #binaryType = "blob";
+  #binaryType = hasFlag("websocket_standard_binary_type") ? "blob" : "arraybuffer";
   #isHalfOpen = false;
   /** @type {(() => void) | null} Gives up the connection that is being made. */
   #giveUp = null;
@@ -97,7 +98,7 @@ export class WebSocket {
         return fire(socket, socket.#handle, new MessageEvent("message", { data }));
       }
       if (kind === FAILURE) return fail(socket, new Error(a));
-      if (kind === CLOSE && !socket.#isHalfOpen) {
+      if (kind === CLOSE && !socket.#isHalfOpen && hasFlag("web_socket_auto_reply_to_close")) {
         ops.op_websocket_close(socket.#handle, a === NO_STATUS ? 0 : a, b);
       }
       const init = kind === CLOSE

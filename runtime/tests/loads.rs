@@ -35,6 +35,22 @@ export default {
       const names = Array.from({ length: 24 }, (_, index) => `worker ${index}`);
       return Response.json(await Promise.all(names.map(one)));
     }
+    if (url.pathname === "/log") {
+      const worker = env.LOADER.load(code("console.log('said aloud'); throw new Error('thrown');"));
+      try {
+        await worker.getEntrypoint().fetch("http://x/");
+      } catch {}
+      return new Response("done");
+    }
+    if (url.pathname === "/idle") {
+      // A counter shows whether an isolate is the one it was.
+      const body = "return new Response(String(globalThis.count = (globalThis.count ?? 0) + 1));";
+      const one = async (name) =>
+        (await env.LOADER.get(name, () => code(body)).getEntrypoint().fetch("http://x/")).text();
+      const first = [await one("a"), await one("a")];
+      for (let i = 0; i < 40; i++) await one(`other ${i}`);
+      return Response.json([...first, await one("a")]);
+    }
     const body = `return new Response("version ${version++}");`;
     return env.LOADER.get("same name", () => code(body)).getEntrypoint().fetch("http://x/");
   },
@@ -84,5 +100,21 @@ fn wl_7_changed_code_under_one_name_is_reported_if_asked_for() {
         }
         let reports = server.output().matches(line).count();
         assert_eq!(reports, usize::from(is_reported), "{}", server.output());
+    }
+}
+
+/// A shard keeps 32 idle isolates; who has a name keeps its code.
+#[test]
+fn wl_8_named_isolates_leave_when_many_others_are_used_and_come_back() {
+    let (_data, server) = start(1, &[]);
+    assert_eq!(server.ask(&Ask::get("/idle")).text(), r#"["1","2","1"]"#);
+}
+
+#[test]
+fn wl_45_without_tails_what_a_loaded_worker_says_and_throws_is_in_the_log() {
+    let (_data, server) = start(1, &[]);
+    assert_eq!(server.ask(&Ask::get("/log")).text(), "done");
+    for text in ["said aloud", "Uncaught Error: thrown"] {
+        wait_for(text, || server.output().contains(text).then_some(()));
     }
 }
