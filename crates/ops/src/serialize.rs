@@ -17,6 +17,7 @@ use worker::limits::RPC_BYTES_MAX;
 use crate::capability::CapabilityHandle;
 use crate::clone_format;
 use crate::error::JsError;
+use crate::structured_clone::host_object;
 
 pub use buffers::Buffers;
 
@@ -255,11 +256,7 @@ impl v8::ValueDeserializerImpl for Arrived {
     ) -> Option<v8::Local<'s, v8::Object>> {
         let mut number = 0;
         let objects = self.objects.as_ref().filter(|_| deserializer.read_uint32(&mut number));
-        let object = objects.and_then(|objects| {
-            let objects = v8::Local::new(scope, objects);
-            let object = objects.get_index(scope, number)?;
-            v8::Local::<v8::Object>::try_from(object).ok()
-        });
+        let object = objects.and_then(|objects| host_object(scope, objects, number));
         if object.is_none()
             && let Some(message) = v8::String::new(scope, "Unable to deserialize cloned data.")
         {

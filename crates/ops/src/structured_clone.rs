@@ -142,7 +142,7 @@ impl v8::ValueDeserializerImpl for Clone<'_> {
         let mut kind = 0;
         let made = match deserializer.read_uint32(&mut kind) {
             true if kind == BY_TYPE => self.by_type(scope, deserializer),
-            true => self.by_number(scope, kind),
+            true => host_object(scope, self.host_objects?, kind),
             false => None,
         };
         if made.is_none() {
@@ -177,16 +177,17 @@ impl Clone<'_> {
         let made = make.call(scope, nobody, &[data])?;
         v8::Local::<v8::Object>::try_from(made).ok()
     }
+}
 
-    fn by_number<'s>(
-        &self,
-        scope: &mut v8::PinScope<'s, '_>,
-        number: u32,
-    ) -> Option<v8::Local<'s, v8::Object>> {
-        let objects = v8::Local::new(scope, self.host_objects?);
-        let object = objects.get_index(scope, number)?;
-        v8::Local::<v8::Object>::try_from(object).ok()
-    }
+/// What stands for the object that a clone refers to by this number.
+pub(crate) fn host_object<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    objects: impl v8::Handle<Data = v8::Array>,
+    number: u32,
+) -> Option<v8::Local<'s, v8::Object>> {
+    let objects = v8::Local::new(scope, objects);
+    let object = objects.get_index(scope, number)?;
+    v8::Local::<v8::Object>::try_from(object).ok()
 }
 
 /// The symbol that marks what is cloned by a function of its own.

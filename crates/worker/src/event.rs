@@ -250,3 +250,41 @@ impl Delivery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The other side of the protocol.
+    const DISPATCH: &str = include_str!("../../../js/dispatch.js");
+
+    #[test]
+    fn javascript_knows_every_delivery_by_its_number() {
+        let all = [
+            ("FETCH", Delivery::Fetch(1, 2)),
+            ("CALL", Delivery::Call(1, 2)),
+            ("CONSTRUCT", Delivery::Construct(1, 2)),
+            ("SETTLE", Delivery::Settle(1, SettledForm::Plain)),
+            ("TIMER", Delivery::Timer(1)),
+            ("FORGET", Delivery::Forget(1)),
+            ("INVOKE", Delivery::Invoke(1, 2)),
+            ("RETURNED", Delivery::Returned(1)),
+            ("SOCKET", Delivery::Socket(1, 2)),
+            ("ALARM", Delivery::Alarm(1, 2)),
+            ("WAKE_FACET", Delivery::WakeFacet(1, 2)),
+            ("SURVEY", Delivery::Survey),
+            ("SCHEDULED", Delivery::Scheduled(1, 2)),
+            ("ENTER", Delivery::Enter(1, 2)),
+            ("LEAVE", Delivery::Leave(1, 2)),
+            ("TEST", Delivery::Test(1, 2)),
+        ];
+        for (name, delivery) in all {
+            let line = format!("const {name} = {};\n", delivery.numbers().0);
+            let is_case = DISPATCH.contains(&format!("case {name}:"));
+            assert!(DISPATCH.contains(&line) && is_case, "{line}");
+        }
+        let (_, table) = DISPATCH.split_once("// What happened").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        assert_eq!(table.matches("const ").count(), all.len(), "a number without a delivery");
+    }
+}
