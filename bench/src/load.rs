@@ -45,7 +45,24 @@ pub fn run(
     if let Some(script) = script {
         words.extend(["-s".to_owned(), script.display().to_string()]);
     }
-    let run = machine::pinned(machine::LOAD_CPU, &words).stdin(Stdio::null()).output();
+    measured(machine::pinned(machine::LOAD_CPU, &words))
+}
+
+/// As [`run`], without a core of its own.
+pub fn run_anywhere(
+    (address, path): (SocketAddr, &str),
+    connections: u32,
+    seconds: u32,
+) -> Result<Load, String> {
+    let (connections, seconds) = (connections.to_string(), format!("{seconds}s"));
+    let mut wrk = Command::new("wrk");
+    wrk.args(["-t", "1", "-c", &connections, "-d", &seconds, "--latency"]);
+    wrk.arg(format!("http://{address}{path}"));
+    measured(wrk)
+}
+
+fn measured(mut wrk: Command) -> Result<Load, String> {
+    let run = wrk.stdin(Stdio::null()).output();
     let output = run.map_err(|e| format!("cannot run wrk: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     parse(&text).ok_or_else(|| format!("wrk saw errors or no answers:\n{text}"))

@@ -7,6 +7,7 @@
 
 mod client;
 mod load;
+mod loads;
 mod machine;
 mod objects;
 mod report;
@@ -34,7 +35,10 @@ NAME is a side (beryl, workerd, deno, node) or a workload:
   alarms   alarms of 10,000 objects, due within one second
   sockets  echo over 64 WebSockets, by accept() and hibernatable
   sleep    memory of facets and objects that went to sleep, and waking up (minutes)
+  rpc      calls with an object of 1 KB, to an entrypoint, an object and a dynamic worker
   cold     first answer of a dynamic worker that was never seen
+  bundle   first answer of one of 1 MB whose code was loaded before
+  sustained  never-seen dynamic workers without a pause, on all cores, with the memory it takes
   memory   RSS per resident app with its database, at 200 and 1000 apps
   startup  process start to first accepted connection
 

@@ -150,12 +150,29 @@ pub struct Server {
 impl Server {
     /// Starts `side` with `app` on an empty data folder and waits until it accepts.
     pub fn start(side: Side, app: &App) -> Result<Server, String> {
+        Server::launch(side, app, |words| machine::pinned(machine::SERVER_CPU, words))
+    }
+
+    /// As [`Server::start`], without a core of its own.
+    pub fn start_on_all_cores(side: Side, app: &App) -> Result<Server, String> {
+        Server::launch(side, app, |words| {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]);
+            command
+        })
+    }
+
+    fn launch(
+        side: Side,
+        app: &App,
+        command_of: impl Fn(&[String]) -> Command,
+    ) -> Result<Server, String> {
         let (folder, address) = (empty_folder(side)?, free_address()?);
         let log = File::create(folder.join("log")).map_err(|e| format!("log file: {e}"))?;
         let errors = log.try_clone().map_err(|e| format!("log file: {e}"))?;
         let command = side.command(app, address.port(), &folder.join("data"));
         let started = Instant::now();
-        let child = machine::pinned(machine::SERVER_CPU, &command)
+        let child = command_of(&command)
             .env("DENO_NO_UPDATE_CHECK", "1")
             .env("DENO_DIR", folder.join("deno"))
             .stdin(Stdio::null())
