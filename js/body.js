@@ -10,10 +10,9 @@ import { load } from "ext:beryl/web.js";
 const { ops } = core;
 const {
   ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, StringPrototypeCharCodeAt,
-  StringPrototypeLastIndexOf, StringPrototypeTrim,
-  StringPrototypeSlice, StringPrototypeToWellFormed, Symbol, TypeError,
-  TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
-  TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
+  StringPrototypeLastIndexOf, StringPrototypeSlice, StringPrototypeToWellFormed,
+  StringPrototypeTrim, Symbol, TypeError, TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
   Uint8Array,
 } = primordials;
 
@@ -22,6 +21,9 @@ const FORM_TYPE = "application/x-www-form-urlencoded;charset=UTF-8";
 const USED = "Body has already been used. It can only be used once. Use tee() first if you " +
   "need to read it twice.";
 const LOCKED = "This ReadableStream is currently locked to a reader.";
+
+/** Answers that have no body at all (Fetch standard, null body status). */
+const NULL_BODY = { __proto__: null, 101: true, 204: true, 205: true, 304: true };
 
 /** Proves to the constructors that the runtime itself calls them. */
 export const kInternal = Symbol("internal");
@@ -34,8 +36,9 @@ const BYTES = 2;
 const HANDLE = 3;
 const STREAM = 4;
 const NATIVE = 5;
+const NATIVE_HEAD = 6; // The same of an answer to HEAD, which has no body.
 
-/** @type {(body: Body, origin: number | object) => void} */
+/** @type {(body: Body, origin: number | object, isHead?: boolean) => void} */
 export let setNativeBody;
 /**
  * Gives a fresh body its content and says the content type that goes with it.
@@ -68,8 +71,8 @@ export class Body {
   }
 
   static {
-    setNativeBody = (body, origin) => {
-      body.#kind = NATIVE;
+    setNativeBody = (body, origin, isHead = false) => {
+      body.#kind = isHead ? NATIVE_HEAD : NATIVE;
       body.#content = origin;
     };
     setBody = (body, init) => {
@@ -83,7 +86,7 @@ export class Body {
     takeBody = (body) => body.#take();
     moveBody = (from, to) => from.#moveTo(to);
     copyBody = (from, to) => from.#copyTo(to);
-    isNativeBody = (body) => body.#kind === NATIVE && !body.#used;
+    isNativeBody = (body) => body.#kind >= NATIVE && !body.#used;
     isNullBody = (body) => body.#pull() === NONE;
     markMoved = (body) => {
       body.#used = true;
@@ -115,8 +118,7 @@ export class Body {
     if (typeof content === "string") return withoutMark(StringPrototypeToWellFormed(content));
     if (this.#kind === HANDLE) {
       const slot = open();
-      const text = ops.op_body_read_text(content, slot);
-      return text === undefined ? core.decode(await promiseOf(slot)) : text;
+      return ops.op_body_read_text(content, slot) ?? core.decode(await promiseOf(slot));
     }
     return core.decode(this.#kind === BYTES ? content : await streams.collect(content));
   }
@@ -168,15 +170,15 @@ export class Body {
 
   /** Asks Rust for the body if nobody has yet. @returns {number} The kind of content. */
   #pull() {
-    if (this.#kind === NATIVE) {
-      const origin = this.#content;
-      const handle = typeof origin === "number"
-        ? ops.op_request_body(origin)
-        : ops.op_response_body(origin);
-      this.#kind = handle === null ? NONE : HANDLE;
-      this.#content = handle;
-    }
-    return this.#kind;
+    if (this.#kind < NATIVE) return this.#kind;
+    const origin = this.#content;
+    const isRequest = typeof origin === "number";
+    const handle = isRequest ? ops.op_request_body(origin) : ops.op_response_body(origin);
+    // An answer that was received has a body, if an empty one.
+    const isEmpty = handle === null && !isRequest && this.#kind === NATIVE &&
+      !NULL_BODY[this.status];
+    this.#content = isEmpty ? "" : handle;
+    return this.#kind = isEmpty ? TEXT : handle === null ? NONE : HANDLE;
   }
 
   #isUsed() {

@@ -48,6 +48,10 @@ const FORMATTED = [
 
 /** deno_web's console, once something needed it. */
 let formatter = null;
+/** @type {(args: unknown[], options: object) => string} */
+let format;
+/** As Node.js formats, and so the platform. */
+const AS_NODE = { __proto__: null, colors: false, depth: 2, quotes: ["'", '"', "`"] };
 
 /** @returns {object} The object for `globalThis.console`. */
 export function createConsole() {
@@ -90,7 +94,9 @@ function print(name, level, args) {
       return;
     }
   }
-  FunctionPrototypeApply(loadFormatter()[name], undefined, args);
+  const { [name]: method, indentLevel } = loadFormatter();
+  if (indentLevel === 0) return write(format(args, AS_NODE), level);
+  FunctionPrototypeApply(method, undefined, args);
 }
 
 /** Lets tail workers hear it: values that JSON has, and text of the others. */
@@ -141,8 +147,11 @@ function plainText(args) {
 
 function loadFormatter() {
   if (formatter === null) {
-    const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
+    const { Console, inspectArgs, setNoColorFns } = core.loadExtScript(
+      "ext:deno_web/01_console.js",
+    );
     setNoColorFns(() => true, () => true);
+    format = inspectArgs;
     formatter = new Console(printed);
   }
   return formatter;

@@ -20,6 +20,11 @@ const {
 /** Bytes one call may ask for (Web Cryptography API, getRandomValues). */
 const RANDOM_BYTES_MAX = 65_536;
 const kInternal = Symbol("internal");
+const ILLEGAL = "Illegal invocation: function called with incorrect `this` reference. See " +
+  "https://developers.cloudflare.com/workers/observability/errors/" +
+  "#illegal-invocation-errors for details.";
+/** @type {(value: unknown) => boolean} */
+let isCrypto;
 
 /** @returns {{SubtleCrypto: Function, subtle: SubtleCrypto}} */
 export function loadSubtle() {
@@ -35,7 +40,7 @@ export function hasherOf(algorithm) {
   const hasher = ops.op_crypto_hasher(StringPrototypeToUpperCase(name));
   if (hasher === null) {
     throw domException(
-      "Unrecognized or unimplemented digest algorithm requested",
+      "Unrecognized or unimplemented digest algorithm requested.",
       "NotSupportedError",
     );
   }
@@ -43,6 +48,8 @@ export function hasherOf(algorithm) {
 }
 
 export class Crypto {
+  #brand = true;
+
   constructor(token) {
     if (token !== kInternal) throw new TypeError("Illegal constructor");
   }
@@ -53,6 +60,7 @@ export class Crypto {
    * @returns {T}
    */
   getRandomValues(array) {
+    if (!isCrypto(this)) throw new TypeError(ILLEGAL);
     if (!isIntegerArray(array)) {
       throw domException(
         "ArrayBufferView argument to getRandomValues() must be an integer-typed view.",
@@ -73,7 +81,12 @@ export class Crypto {
 
   /** @returns {string} A version 4 UUID. */
   randomUUID() {
+    if (!isCrypto(this)) throw new TypeError(ILLEGAL);
     return ops.op_crypto_random_uuid();
+  }
+
+  static {
+    isCrypto = (value) => typeof value === "object" && value !== null && #brand in value;
   }
 
   /** @returns {SubtleCrypto} */

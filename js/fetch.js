@@ -41,7 +41,8 @@ export function sendFetch(target, input, init) {
   const handle = target();
   const aborter = signal === null ? null : ops.op_fetch_aborter();
   const slot = open();
-  const promise = promiseOf(slot, (native) => nativeResponse(native, asked));
+  const isHead = line !== null && line[0] === "HEAD";
+  const promise = promiseOf(slot, (native) => nativeResponse(native, asked, isHead));
   ops.op_fetch_send(
     handle,
     slot,

@@ -19,7 +19,7 @@ import { Performance, performance } from "ext:beryl/performance.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { URLSearchParams } from "ext:beryl/search_params.js";
-import { structuredClone } from "ext:beryl/structured_clone.js";
+import { cloner, structuredClone } from "ext:beryl/structured_clone.js";
 import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
 import {
   clearInterval,
@@ -70,7 +70,6 @@ const LAZY = {
   ],
   "08_text_encoding.js": ["TextDecoderStream", "TextEncoderStream"],
   "09_file.js": ["Blob", "File"],
-  "13_message_port.js": ["MessageChannel", "MessagePort"],
   "14_compression.js": ["CompressionStream", "DecompressionStream"],
   "15_performance.js": [
     "PerformanceEntry",
@@ -122,6 +121,8 @@ export function installGlobals() {
   defineLazy("FixedLengthStream", () => loadIdentityStreams().FixedLengthStream);
   defineLazy("FormData", () => loadForms().FormData);
   defineLazy("IdentityTransformStream", () => loadIdentityStreams().IdentityTransformStream);
+  defineLazy("MessageChannel", () => cloner().MessageChannel);
+  defineLazy("MessagePort", () => cloner().MessagePort);
   defineLazy("SubtleCrypto", () => loadSubtle().SubtleCrypto);
   define("clearInterval", clearInterval);
   define("clearTimeout", clearTimeout);

@@ -1,6 +1,7 @@
 // Headers of the fetch standard over a flat list [name, value, ...], the form ops take and give.
 
 import { primordials } from "ext:core/mod.js";
+import { inspected } from "ext:beryl/inspect.js";
 
 const {
   ArrayIsArray, ArrayPrototypePush, ArrayPrototypeSlice, ArrayPrototypeSort,
@@ -163,10 +164,7 @@ export class Headers {
   }
 
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-    const pairs = { __proto__: null };
-    const sorted = sortedPairs(this.#entries());
-    for (let i = 0; i < sorted.length; i++) pairs[sorted[i][0]] = sorted[i][1];
-    return `Headers ${inspect({ ...pairs }, options)}`;
+    return inspected("Headers", this, inspect, options, this.#immutable);
   }
 
   #entries() {

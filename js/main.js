@@ -11,14 +11,18 @@ import { transfer } from "ext:beryl/given.js";
 import { reportRejection } from "ext:beryl/global_events.js";
 import { installGlobals } from "ext:beryl/globals.js";
 import { boundMappings } from "ext:beryl/memory.js";
+import { inspected } from "ext:beryl/inspect.js";
 import { prepareCommonJs } from "ext:beryl/modules.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
-import { bytesOf, isDisturbed, isLocked, setLength, viewBytes } from "ext:beryl/streams.js";
+import {
+  bytesOf, isDisturbed, isLocked, lengthOf, setLength, viewBytes,
+} from "ext:beryl/streams.js";
 import { neverClone } from "ext:beryl/structured_clone.js";
 import { installNodeGlobals } from "ext:beryl/node.js";
 import { DurableObject } from "ext:beryl/actor.js";
 import { RpcTarget, WorkerEntrypoint } from "ext:beryl/entrypoint.js";
 import { rehearse } from "ext:beryl/rehearsal.js";
+import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
 import { RpcPromise, RpcProperty } from "ext:beryl/rpc_promise.js";
 import { RpcStub } from "ext:beryl/rpc_stub.js";
@@ -55,8 +59,10 @@ internals.runtime = {
   fetch,
   hasFlag,
   hasherOf,
+  inspected,
   isDisturbed,
   isLocked,
+  lengthOf,
   neverClone,
   open,
   promiseOf,
@@ -70,8 +76,11 @@ core.setUnhandledPromiseRejectionHandler(() => true);
 // Rust takes these five and removes them, `Deno` and `__bootstrap` before any worker runs: the
 // engine itself looks for `Deno.core` when it makes an isolate of the snapshot.
 globalThis.__dispatch = dispatch;
-globalThis.__start = (namespace) =>
-  namespace === undefined ? installNodeGlobals() : start(namespace);
+globalThis.__start = (namespace) => {
+  if (namespace === undefined) return installNodeGlobals();
+  if (!hasFlag("cache_option_enabled")) delete Request.prototype.cache;
+  return start(namespace);
+};
 globalThis.__report = reportRejection;
 globalThis.__commonJs = prepareCommonJs;
 globalThis.__bound = boundMappings;

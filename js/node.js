@@ -2,7 +2,8 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { atob, btoa } from "ext:beryl/base64.js";
-import { reportUncaught } from "ext:beryl/console.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
+import { createConsole, reportUncaught } from "ext:beryl/console.js";
 import { define, defineLazy } from "ext:beryl/define.js";
 import { environment } from "ext:beryl/env.js";
 import { TextDecoder, TextEncoder } from "ext:beryl/text_encoding.js";
@@ -29,6 +30,7 @@ internals.nodeParts = {
   btoa,
   clearInterval,
   clearTimeout,
+  createConsole,
   environment,
   load,
   reportUncaught,
@@ -53,4 +55,8 @@ export function installNodeGlobals() {
   defineLazy("setImmediate", () => nodeModule("timers").setImmediate);
   defineLazy("clearImmediate", () => nodeModule("timers").clearImmediate);
   define("global", globalThis);
+  if (!hasFlag("enable_nodejs_global_timers")) return;
+  const timeouts = () => core.loadExtScript("ext:beryl/node_timeout.js");
+  defineLazy("setInterval", () => timeouts().setInterval);
+  defineLazy("setTimeout", () => timeouts().setTimeout);
 }

@@ -6,7 +6,10 @@ import {
   setNativeBody, takeBody,
 } from "ext:beryl/body.js";
 import { headerList, Headers, immutableHeaders } from "ext:beryl/headers.js";
-import { checkedMethod, checkedRedirect, checkedSignal } from "ext:beryl/request_init.js";
+import {
+  checkCacheTtl, checkedCache, checkedMethod, checkedRedirect, checkedSignal, withCacheHeaders,
+} from "ext:beryl/request_init.js";
+import { inspected } from "ext:beryl/inspect.js";
 import { parseUrl } from "ext:beryl/url.js";
 import { load } from "ext:beryl/web.js";
 
@@ -44,6 +47,7 @@ export class Request extends Body {
   #signal = null;
   #redirect = "follow";
   #cf = undefined;
+  #cache = undefined;
 
   /**
    * @param {string | URL | Request} input
@@ -130,6 +134,12 @@ export class Request extends Body {
     return this.#cf;
   }
 
+  /** Gone where the flag `cache_option_enabled` is off. */
+  get cache() {
+    void this.#event;
+    return this.#cache;
+  }
+
   get integrity() {
     void this.#event;
     return "";
@@ -154,8 +164,7 @@ export class Request extends Body {
   }
 
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-    const { method, url, headers, bodyUsed } = this;
-    return `Request ${inspect({ method, url, headers, bodyUsed }, options)}`;
+    return inspected("Request", this, inspect, options);
   }
 
   #readLine() {
@@ -171,19 +180,21 @@ export class Request extends Body {
     this.#redirect = source.#redirect;
     this.#signal = source.#signal;
     this.#cf = source.cf;
+    this.#cache = source.#cache;
   }
 
   #applyInit(init, source) {
     if (typeof init !== "object") {
       throw new TypeError("Failed to construct 'Request': init must be an object.");
     }
-    const { method, headers, signal, redirect, cf } = init;
+    const { method, headers, signal, redirect, cf, cache } = init;
     if (method !== undefined) this.#method = checkedMethod(method);
     if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
     else this.#headers ??= new Headers();
     if (signal !== undefined) this.#signal = checkedSignal(signal);
     if (redirect !== undefined) this.#redirect = checkedRedirect(redirect);
     if (cf !== undefined) this.#cf = cf;
+    if (cache !== undefined) this.#cache = checkedCache(cache);
     const template = asRequest(init);
     if (template !== null) this.#takeBodyOf(template, source);
     else this.#setBody(init.body, source);
@@ -219,13 +230,15 @@ export class Request extends Body {
 
   #parts() {
     this.#signal?.throwIfAborted();
+    if (this.#cache !== undefined) checkCacheTtl(this.#cache, this.#cf);
     if (this.bodyUsed) throw new TypeError(USED);
     const event = this.#event;
     if (event >= 0 && isNativeBody(this)) {
       if (ops.op_request_has_body(event)) markMoved(this);
       return { event, asked: this, line: null, headers: null, body: null, signal: this.#signal };
     }
-    const list = headerList(this.headers);
+    const { headers } = this;
+    const list = headerList(this.#cache === undefined ? headers : withCacheHeaders(headers));
     const url = withoutFragment(this.url);
     return {
       event: -1,

@@ -1,10 +1,12 @@
 // The fields of a RequestInit: what they may be.
 
 import { primordials } from "ext:core/mod.js";
+import { hasFlag } from "ext:beryl/compatibility.js";
+import { Headers } from "ext:beryl/headers.js";
 import { load } from "ext:beryl/web.js";
 
 const {
-  ObjectPrototypeIsPrototypeOf, StringPrototypeToUpperCase, TypeError,
+  Error, ObjectPrototypeIsPrototypeOf, StringPrototypeToUpperCase, TypeError,
 } = primordials;
 
 const METHODS = {
@@ -35,6 +37,42 @@ export function checkedRedirect(redirect) {
       "since it does not make sense at the edge; use \"manual\" and check the response status " +
       "code).",
   );
+}
+
+/** The flag that allows each mode there is. */
+const CACHE_MODES = {
+  __proto__: null,
+  "no-store": "cache_option_enabled",
+  "no-cache": "cache_no_cache_enabled",
+  "reload": "cache_reload_enabled",
+};
+
+/** @returns {string | undefined} How caches may be used. */
+export function checkedCache(cache) {
+  if (cache === undefined || cache === null) return undefined;
+  if (!hasFlag("cache_option_enabled")) {
+    throw new Error("The 'cache' field on 'RequestInitializerDict' is not implemented.");
+  }
+  const text = `${cache}`;
+  const flag = CACHE_MODES[text];
+  if (flag === undefined || !hasFlag(flag)) throw new TypeError(`Unsupported cache mode: ${text}`);
+  return text;
+}
+
+/** The headers that tell caches on the way of the mode. */
+export function withCacheHeaders(headers) {
+  const all = new Headers(headers);
+  if (!all.has("cache-control")) all.append("cache-control", "no-cache");
+  if (!all.has("pragma")) all.append("pragma", "no-cache");
+  return all;
+}
+
+/** Throws for a time to live that contradicts the mode. */
+export function checkCacheTtl(cache, cf) {
+  if (cache !== "no-store") return;
+  const ttl = cf?.cacheTtl;
+  if (ttl === undefined || ttl === -1) return;
+  throw new TypeError(`CacheTtl: ${ttl}, is not compatible with cache: no-store header.`);
 }
 
 /** @returns {AbortSignal | null} */

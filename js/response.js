@@ -5,6 +5,7 @@ import {
   Body, copyBody, isNativeBody, kInternal, markMoved, setBody, setNativeBody, takeBody, TEXT_TYPE,
 } from "ext:beryl/body.js";
 import { headerList, Headers, headersOfList, immutableHeaders } from "ext:beryl/headers.js";
+import { inspected } from "ext:beryl/inspect.js";
 import { keepHead } from "ext:beryl/request.js";
 import { checkedReason, checkedStatus, isManual } from "ext:beryl/response_init.js";
 import { checkSocketInit } from "ext:beryl/socket_arguments.js";
@@ -25,7 +26,7 @@ const NO_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 
 export let sendResponse;
 /**
  * A response that Rust holds, to what was asked: a URL, or a request that has one.
- * @type {(handle: object, asked: Request | string) => Response}
+ * @type {(handle: object, asked: Request | string, isHead: boolean) => Response}
  */
 export let nativeResponse;
 
@@ -73,14 +74,14 @@ export class Response extends Body {
   }
 
   static {
-    nativeResponse = (handle, asked) => {
+    nativeResponse = (handle, asked, isHead) => {
       const response = new Response(kInternal);
       const own = response.#own();
       own.asked = asked;
       own.handle = handle;
       own.origin = handle;
       own.webSocket = undefined;
-      setNativeBody(response, handle);
+      setNativeBody(response, handle, isHead);
       return response;
     };
     sendResponse = (event, response, request) => {
@@ -202,8 +203,7 @@ export class Response extends Body {
   }
 
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-    const { status, statusText, headers, ok, bodyUsed } = this;
-    return `Response ${inspect({ status, statusText, headers, ok, bodyUsed }, options)}`;
+    return inspected("Response", this, inspect, options);
   }
 
   #send(event, request) {

@@ -153,6 +153,7 @@ function responseContent(response) {
 }
 
 function madeResponse({ 0: status, 1: statusText, 2: headers, 3: body }) {
+  if (status === 0) return Response.error();
   return new Response(body, { status, statusText, headers: headersOfList(headers) });
 }
 

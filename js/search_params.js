@@ -1,6 +1,7 @@
 // URLSearchParams, alone or as the live query of a URL.
 
 import { core, primordials } from "ext:core/mod.js";
+import { inspected } from "ext:beryl/inspect.js";
 
 const { ops } = core;
 const {
@@ -176,9 +177,7 @@ export class URLSearchParams {
   }
 
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-    const entries = { __proto__: null };
-    for (let i = 0; i < this.#list.length; i++) entries[this.#list[i][0]] = this.#list[i][1];
-    return `URLSearchParams ${inspect({ ...entries }, options)}`;
+    return inspected("URLSearchParams", this, inspect, options);
   }
 
   #fill(init) {

@@ -38,6 +38,14 @@ export function setLength(stream, length) {
   WeakMapPrototypeSet(lengths, stream, length);
 }
 
+/** @returns {number | undefined} How many bytes a stream will give, if anybody knows. */
+export function lengthOf(stream) {
+  const content = WeakMapPrototypeGet(sources, stream);
+  if (typeof content === "string") return core.byteLength(content);
+  if (ArrayBufferIsView(content)) return TypedArrayPrototypeGetByteLength(content);
+  return WeakMapPrototypeGet(lengths, stream);
+}
+
 function classes() {
   return load("06_streams.js");
 }
@@ -56,8 +64,11 @@ export function isStream(value) {
  * @param {object} value
  */
 export function isIterable(value) {
-  const isOne = typeof value[SymbolAsyncIterator] === "function" ||
-    typeof value[SymbolIterator] === "function";
+  // Who iterates asynchronously means it, whatever its text.
+  if (typeof value[SymbolAsyncIterator] === "function") {
+    return hasFlag("fetch_iterable_type_support");
+  }
+  const isOne = typeof value[SymbolIterator] === "function";
   const { toString } = value;
   const isPlain = toString === ObjectPrototype.toString || toString === ArrayPrototype.toString;
   return isOne && isPlain && value[SymbolToPrimitive] === undefined &&

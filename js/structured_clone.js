@@ -1,6 +1,7 @@
 // structuredClone().
 
 import { core, primordials } from "ext:core/mod.js";
+import { RpcTarget } from "ext:beryl/entrypoint.js";
 import { Headers } from "ext:beryl/headers.js";
 import { Request } from "ext:beryl/request.js";
 import { Response } from "ext:beryl/response.js";
@@ -32,13 +33,15 @@ export function structuredClone(value, options = undefined) {
 }
 
 /** Classes that have no structured clone, null once the cloning function knows them. */
-let uncloneable = [Headers, Request, Response, URL, URLSearchParams, WebSocket];
+let uncloneable = [RpcTarget, Headers, Request, Response, URL, URLSearchParams, WebSocket];
 
-/** Loads the cloning function and tells it which of our classes have no clone. */
-function cloner() {
+/** @returns {Record<string, any>} What clones, and knows which of our classes have no clone. */
+export function cloner() {
   const script = load("13_message_port.js");
-  const classes = uncloneable ?? [];
+  if (uncloneable === null) return script;
+  const classes = uncloneable;
   uncloneable = null;
+  core.loadExtScript("ext:beryl/message_port_fits.js").fit(script);
   for (let i = 0; i < classes.length; i++) script.markNotSerializable(classes[i].prototype);
   return script;
 }

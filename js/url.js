@@ -2,6 +2,7 @@
 // Rust finds.
 
 import { core, primordials } from "ext:core/mod.js";
+import { inspected } from "ext:beryl/inspect.js";
 import { queryOf, resetQuery, URLSearchParams } from "ext:beryl/search_params.js";
 
 const { ops } = core;
@@ -218,11 +219,7 @@ export class URL {
   }
 
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-    const { href, origin, protocol, username, password, host, hostname, port, pathname, search } =
-      this;
-    const { hash, searchParams } = this;
-    const shown = { href, origin, protocol, username, password, host, hostname, port, pathname };
-    return `URL ${inspect({ ...shown, search, searchParams, hash }, options)}`;
+    return inspected("URL", this, inspect, options);
   }
 
   /** Takes a text that was just parsed, with the places of its parts. */

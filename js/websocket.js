@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { hasFlag } from "ext:beryl/compatibility.js";
+import { inspected } from "ext:beryl/inspect.js";
 import { currentActor } from "ext:beryl/pending.js";
 import {
   checkedCode, checkedReason, checkProtocols, socketUrl,
@@ -13,7 +14,7 @@ import { load } from "ext:beryl/web.js";
 const { ops } = core;
 const {
   ArrayBufferIsView, Boolean, Error, ObjectDefineProperty, ObjectSetPrototypeOf,
-  SafeArrayIterator, Symbol, SymbolIterator, SymbolToStringTag, TypeError, Uint8Array,
+  SafeArrayIterator, Symbol, SymbolFor, SymbolIterator, SymbolToStringTag, TypeError, Uint8Array,
 } = primordials;
 
 const kInternal = Symbol("internal");
@@ -199,6 +200,10 @@ export class WebSocket {
 
   get [SymbolToStringTag]() {
     return "WebSocket";
+  }
+
+  [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
+    return inspected("WebSocket", this, inspect, options);
   }
 }
 

@@ -3,7 +3,8 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ArrayBufferIsView, BigInt, Promise, PromisePrototypeThen, TypeError,
+    ArrayBufferIsView, BigInt, Promise, PromisePrototypeThen,
+    StringPrototypeToLowerCase, SymbolDispose, TypeError,
     TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
   } = primordials;
   const { ops } = core;
@@ -13,17 +14,22 @@
   class DigestStream extends WritableStream {
     #digest;
     #count;
+    #dispose;
 
     /** @param {string | {name: string}} algorithm */
     constructor(algorithm) {
-      const hasher = hasherOf(algorithm);
+      const hasher = checksumOf(algorithm) ?? hasherOf(algorithm);
       let settle;
       const digest = new Promise((resolve, reject) => settle = { resolve, reject });
       // Nobody has to look at it.
       PromisePrototypeThen(digest, undefined, () => {});
       const count = { bytes: 0 };
+      let sink;
       super({
         __proto__: null,
+        start(controller) {
+          sink = controller;
+        },
         write(chunk) {
           const bytes = chunkBytes(chunk);
           count.bytes += TypedArrayPrototypeGetByteLength(bytes);
@@ -38,6 +44,11 @@
       });
       this.#digest = digest;
       this.#count = count;
+      this.#dispose = () => {
+        const error = new TypeError("The DigestStream was disposed.");
+        settle.reject(error);
+        sink.error(error);
+      };
     }
 
     /** @returns {Promise<ArrayBuffer>} */
@@ -49,6 +60,16 @@
     get bytesWritten() {
       return BigInt(this.#count.bytes);
     }
+
+    [SymbolDispose]() {
+      this.#dispose();
+    }
+  }
+
+  /** Checksums are for streams only; `crypto.subtle` has none. */
+  function checksumOf(algorithm) {
+    const name = `${typeof algorithm === "string" ? algorithm : algorithm?.name}`;
+    return ops.op_crypto_checksum(StringPrototypeToLowerCase(name));
   }
 
   function chunkBytes(chunk) {

@@ -4,10 +4,10 @@
   const { internals, primordials } = __bootstrap;
   const {
     ArrayPrototypeJoin, ArrayPrototypePush, Error, MathMax, MathMin, Number, ObjectDefineProperty,
-    PromisePrototypeThen, PromiseResolve, RegExpPrototypeExec, SafeRegExp,
+    PromisePrototypeThen, PromiseResolve, ReflectApply, RegExpPrototypeExec, SafeRegExp,
     StringPrototypeCharCodeAt, StringPrototypeIndexOf, StringPrototypeSlice,
     StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeToLowerCase,
-    StringPrototypeTrim, Symbol, SymbolToStringTag, TypeError,
+    StringPrototypeTrim, Symbol, SymbolDispose, SymbolToStringTag, TypeError,
   } = primordials;
   const { domException, fetch, isDisturbed, isLocked } = internals.runtime;
   const { TextDecoder, URL, load, reportUncaught, setTimeout } = internals.nodeParts;
@@ -22,6 +22,9 @@
   const RETRY_MS_MIN = 1_000;
   const RETRY_MS_MAX = 10_000;
 
+  /** Answers without content until it gives up. */
+  const EMPTY_MAX = 2;
+
   const kFrom = Symbol("from");
   const DIGITS = new SafeRegExp(/^[0-9]+$/);
 
@@ -31,6 +34,8 @@
     #state = CONNECTING;
     #lastEventId = "";
     #retryMs = RETRY_MS;
+    /** Answers without content in a row. */
+    #empty = 0;
     #reader = null;
     #handlers = { __proto__: null, open: null, message: null, error: null };
 
@@ -109,6 +114,10 @@
       if (reader !== null) ignore(reader.cancel());
     }
 
+    [SymbolDispose]() {
+      this.close();
+    }
+
     get [SymbolToStringTag]() {
       return "EventSource";
     }
@@ -147,7 +156,11 @@
       }
       if (response.redirected) this.#url = response.url;
       const { body } = response;
-      if (body !== null) return this.#run(body, true);
+      if (body !== null && response.status !== 204) {
+        this.#empty = 0;
+        return this.#run(body, true);
+      }
+      if (++this.#empty >= EMPTY_MAX) return this.#refuse("The server provided no content.");
       this.#failed(new Error("The server provided no content. Will try reconnecting."), true);
       this.#reconnect();
     }
@@ -215,7 +228,11 @@
       if (text === "") return;
       const origin = this.#url === "" ? "" : new URL(this.#url).origin;
       const lastEventId = this.#lastEventId;
-      this.dispatchEvent(new MessageEvent(type, { data: text, lastEventId, origin }));
+      const event = new MessageEvent(type, { data: text, lastEventId, origin });
+      this.dispatchEvent(event);
+      // Messages of other types have handlers too, on the platform.
+      const handler = type in this.#handlers ? undefined : this[`on${type}`];
+      if (typeof handler === "function") ReflectApply(handler, this, [event]);
     }
   }
 

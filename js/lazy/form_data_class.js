@@ -1,7 +1,7 @@
 // FormData (XMLHttpRequest standard); evaluated when a worker first needs it.
 
 (() => {
-  const { core, primordials } = __bootstrap;
+  const { core, internals, primordials } = __bootstrap;
   const {
     ArrayPrototypeFilter, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSplice,
     ArrayPrototypeValues, FunctionPrototypeCall, ObjectGetPrototypeOf,
@@ -96,7 +96,7 @@
     }
 
     [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
-      return `FormData ${inspect([...this.entries()], options)}`;
+      return internals.runtime.inspected("FormData", this, inspect, options);
     }
   }
 
@@ -157,6 +157,7 @@
     if (StringPrototypeEndsWith(name, "\\")) {
       throw new TypeError("Name or filename can't end with backslash");
     }
+    name = StringPrototypeReplaceAll(name, "\\", "\\\\");
     name = StringPrototypeReplaceAll(name, "\n", "%0A");
     name = StringPrototypeReplaceAll(name, "\r", "%0D");
     return StringPrototypeReplaceAll(name, '"', "%22");

@@ -14,15 +14,14 @@
   const { ReadableStream, TransformStream, WritableStream } = core.loadExtScript(
     "ext:deno_web/06_streams.js",
   );
+  const { isPiped, markBytes } = core.loadExtScript("ext:beryl/stream_fits.js");
   const { hasFlag, viewBytes, setLength } = internals.runtime;
   const kLength = Symbol("length");
   /** The platform's newer streams take strings, and report lengths in other ways. */
   const isStrict = hasFlag("typescript_implemented_streams");
 
-  const NO_BYTES = "This TransformStream is being used as a byte stream, but received ";
-  const STRING = "a string on its writable side. If you wish to write a string, you'll probably " +
-    "want to explicitly UTF-8-encode it with TextEncoder.";
-  const OBJECT = "an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
+  const NO_BYTES = "This TransformStream is being used as a byte stream, but received an object " +
+    "of non-ArrayBuffer/ArrayBufferView type on its writable side.";
 
   /** Both ends of a pipe that carries `length` bytes, or any number for null. */
   function pipe(length, highWaterMark) {
@@ -56,10 +55,22 @@
       __proto__: null,
       start(controller) {
         sink = controller;
+        // A write waits for a reader; whoever aborts does not.
+        controller.signal.addEventListener("abort", () => {
+          const { signal: { reason } } = controller;
+          source.error(reason);
+          wanted.reject(reason);
+        });
       },
       async write() {
         const { bytes, error } = ArrayPrototypeShift(copies);
-        if (bytes === undefined) throw error;
+        if (bytes === undefined) {
+          if (!isPiped(writable)) throw error;
+          const failure = new TypeError("This WritableStream only supports writing byte types.");
+          await delivered;
+          source.error(failure);
+          throw failure;
+        }
         const count = TypedArrayPrototypeGetByteLength(bytes);
         if (count === 0) return;
         seen += count;
@@ -69,7 +80,9 @@
         if (!await wanted.promise) return;
         wanted = deferred();
         // The writer learns of it first, so that a reader sees the room that it made.
-        delivered = later(() => source.enqueue(bytes));
+        delivered = later(() => {
+          if (!sink.signal.aborted) source.enqueue(bytes);
+        });
       },
       async close() {
         await delivered;
@@ -100,6 +113,7 @@
           : TypedArrayPrototypeGetByteLength(copy.bytes);
       },
     });
+    markBytes(writable);
     return { readable, writable };
   }
 
@@ -111,8 +125,14 @@
 
   function deferred() {
     let resolve;
-    const promise = new Promise((done) => resolve = done);
-    return { promise, resolve };
+    let reject;
+    const promise = new Promise((done, failed) => {
+      resolve = done;
+      reject = failed;
+    });
+    // A failure of what nobody waits for is none.
+    PromisePrototypeThen(promise, undefined, () => {});
+    return { promise, resolve, reject };
   }
 
   /** Runs `f` a few microtasks from now. */
@@ -124,13 +144,12 @@
   }
 
   function copyOf(chunk) {
-    const isText = typeof chunk === "string";
-    if (isText && isStrict) return { bytes: core.encode(chunk) };
+    if (typeof chunk === "string") return { bytes: core.encode(chunk) };
     if (ArrayBufferIsView(chunk)) return { bytes: TypedArrayPrototypeSlice(viewBytes(chunk)) };
     if (core.isAnyArrayBuffer(chunk)) {
       return { bytes: TypedArrayPrototypeSlice(new Uint8Array(chunk)) };
     }
-    return { bytes: undefined, error: new TypeError(NO_BYTES + (isText ? STRING : OBJECT)) };
+    return { bytes: undefined, error: new TypeError(NO_BYTES) };
   }
 
   function markOf(options) {

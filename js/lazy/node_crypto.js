@@ -3,132 +3,11 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const { ops } = core;
-  const {
-    ArrayBufferIsView,
-    Error,
-    NumberIsSafeInteger,
-    ObjectPrototypeIsPrototypeOf,
-    RangeError,
-    String,
-    StringPrototypeReplace,
-    StringPrototypeToLowerCase,
-    TypeError,
-    Uint8Array,
-    ArrayBufferPrototype,
-  } = primordials;
+  const { Error, NumberIsSafeInteger, ObjectKeys, RangeError } = primordials;
   const { Buffer } = internals.nodeModule("buffer");
-  const { Transform } = internals.nodeModule("stream");
   const { nextTick } = internals.nodeHost();
-
-  const ALGORITHMS = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512-256"];
-
-  /** "SHA-256", "sha256" and "RSA-SHA256" mean the same. */
-  function algorithmName(name) {
-    let text = StringPrototypeToLowerCase(String(name));
-    text = StringPrototypeReplace(text, "rsa-", "");
-    return StringPrototypeReplace(text, "sha-", "sha");
-  }
-
-  function withCode(error, code) {
-    error.code = code;
-    return error;
-  }
-
-  function bytesOf(data, encoding, name = "data") {
-    if (typeof data === "string") {
-      return Buffer.from(data, encoding === "buffer" ? "utf8" : encoding);
-    }
-    if (ArrayBufferIsView(data)) {
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    }
-    if (ObjectPrototypeIsPrototypeOf(ArrayBufferPrototype, data)) return new Uint8Array(data);
-    throw withCode(
-      new TypeError(
-        `The "${name}" argument must be of type string or an instance of Buffer, TypedArray, or ` +
-          "DataView.",
-      ),
-      "ERR_INVALID_ARG_TYPE",
-    );
-  }
-
-  /** What `Hash` and `Hmac` share: a stream that gives one chunk, the digest. */
-  class Digester extends Transform {
-    #handle;
-
-    constructor(handle, options) {
-      super(options);
-      this.#handle = handle;
-    }
-
-    update(data, encoding = undefined) {
-      if (!ops.op_node_hash_update(this.#handle, bytesOf(data, encoding))) {
-        throw withCode(new Error("Digest already called"), "ERR_CRYPTO_HASH_FINALIZED");
-      }
-      return this;
-    }
-
-    digest(encoding = undefined) {
-      let bytes;
-      try {
-        bytes = ops.op_node_hash_digest(this.#handle);
-      } catch {
-        throw withCode(new Error("Digest already called"), "ERR_CRYPTO_HASH_FINALIZED");
-      }
-      return encoded(bytes, encoding);
-    }
-
-    copyHandle() {
-      const handle = ops.op_node_hash_copy(this.#handle);
-      if (handle !== null) return handle;
-      throw withCode(new Error("Digest already called"), "ERR_CRYPTO_HASH_FINALIZED");
-    }
-
-    _transform(chunk, encoding, callback) {
-      this.update(chunk, encoding);
-      callback();
-    }
-
-    _flush(callback) {
-      this.push(this.digest());
-      callback();
-    }
-  }
-
-  function encoded(bytes, encoding) {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return encoding === undefined || encoding === "buffer" ? buffer : buffer.toString(encoding);
-  }
-
-  class Hash extends Digester {
-    copy(options = undefined) {
-      return new Hash(this.copyHandle(), options);
-    }
-  }
-
-  class Hmac extends Digester {}
-
-  function begin(name, key) {
-    const algorithm = algorithmName(name);
-    const handle = key === undefined
-      ? ops.op_node_hash(algorithm)
-      : ops.op_node_hmac(algorithm, key);
-    if (handle !== null) return handle;
-    throw key === undefined
-      ? withCode(new Error("Digest method not supported"), "ERR_CRYPTO_INVALID_DIGEST")
-      : withCode(new Error(`Invalid digest: ${name}`), "ERR_CRYPTO_INVALID_DIGEST");
-  }
-
-  const createHash = (name, options = undefined) => new Hash(begin(name, undefined), options);
-
-  function createHmac(name, key, options = undefined) {
-    return new Hmac(begin(name, bytesOf(key, "utf8", "key")), options);
-  }
-
-  function hash(name, data, encoding = "hex") {
-    const handle = begin(name, undefined);
-    ops.op_node_hash_update(handle, bytesOf(data, "utf8"));
-    return encoded(ops.op_node_hash_digest(handle), encoding);
-  }
+  const { Hash, Hmac, KeyObject, SIZES, bytesOf, createHash, createHmac, createSecretKey, hash,
+    withCode } = core.loadExtScript("ext:beryl/node_digests.js");
 
   function randomBytes(size, callback = undefined) {
     if (!NumberIsSafeInteger(size) || size < 0 || size > 0x7fffffff) {
@@ -193,7 +72,7 @@
   }
 
   const MISSING = ["checkPrime", "checkPrimeSync", "createCipheriv", "createDecipheriv",
-    "createDiffieHellman", "createECDH", "createPrivateKey", "createPublicKey", "createSecretKey",
+    "createDiffieHellman", "createECDH", "createPrivateKey", "createPublicKey",
     "createSign", "createVerify", "diffieHellman", "generateKey", "generateKeyPair",
     "generateKeyPairSync", "generateKeySync", "generatePrime", "generatePrimeSync", "hkdf",
     "hkdfSync", "pbkdf2", "pbkdf2Sync", "privateDecrypt", "privateEncrypt", "publicDecrypt",
@@ -201,11 +80,13 @@
   const crypto = {
     Hash,
     Hmac,
+    KeyObject,
     constants: { __proto__: null },
     createHash,
     createHmac,
+    createSecretKey,
     getCiphers: () => [],
-    getHashes: () => ALGORITHMS.slice(),
+    getHashes: () => ObjectKeys(SIZES),
     getRandomValues: (view) => globalThis.crypto.getRandomValues(view),
     hash,
     pseudoRandomBytes: randomBytes,

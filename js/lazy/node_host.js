@@ -10,11 +10,13 @@
     ObjectGetOwnPropertyDescriptor,
     PromisePrototypeThen,
     PromiseResolve,
+    RangeError,
     ReflectApply,
     ReflectOwnKeys,
     SafeMap,
     SafeRegExp,
     RegExpPrototypeTest,
+    StringPrototypeCharCodeAt,
     StringPrototypeSlice,
     StringPrototypeStartsWith,
     TypedArrayPrototypeSubarray,
@@ -41,6 +43,37 @@
     return () => {
       throw new Error(`${name} is not supported by Beryl yet`);
     };
+  }
+
+  function punycode(result) {
+    if (result === null) throw new RangeError("Invalid input");
+    return result;
+  }
+
+  const ENCODINGS = { __proto__: null, "utf8": 0, "latin1": 1, "binary": 1, "ascii": 2 };
+
+  /** The same text in another encoding; what that has not got becomes a question mark. */
+  function transcode(source, from, to) {
+    if (from === "utf8" && !native.op_node_is_utf8(source)) {
+      throw new Error("Unable to transcode Buffer");
+    }
+    if (ENCODINGS[from] === undefined && source.length % 2 !== 0) {
+      throw new Error("Unable to transcode Buffer");
+    }
+    const text = native.op_node_text(source, ENCODINGS[from] ?? 3);
+    if (to === "utf8") return core.encode(text);
+    const limit = to === "ascii" ? 0x7f : to === "latin1" || to === "binary" ? 0xff : 0xffff;
+    const width = limit === 0xffff ? 2 : 1;
+    const bytes = new Uint8Array(text.length * width);
+    let at = 0;
+    for (let i = 0; i < text.length; i++) {
+      const unit = StringPrototypeCharCodeAt(text, i);
+      // Two units that are one character have one question mark.
+      if (width === 1 && unit >= 0xdc00 && unit <= 0xdfff) continue;
+      bytes[at++] = unit > limit ? 0x3f : unit;
+      if (width === 2) bytes[at++] = unit >> 8;
+    }
+    return TypedArrayPrototypeSubarray(bytes, 0, at);
   }
 
   const INDEX = new SafeRegExp("^(0|[1-9][0-9]*)$");
@@ -77,12 +110,16 @@
     },
     op_node_guess_handle_type: () => "UNKNOWN",
     op_node_idna_domain_to_ascii: hostName,
-    op_node_idna_domain_to_unicode: unavailable("url.domainToUnicode"),
+    op_node_idna_domain_to_unicode: (name) => native.op_node_domain_to_unicode(hostName(name)),
+    op_node_idna_punycode_decode: (text) => punycode(native.op_node_punycode_decode(text)),
+    op_node_idna_punycode_encode: (text) => punycode(native.op_node_punycode(text)),
+    op_node_idna_punycode_to_ascii: hostName,
+    op_node_idna_punycode_to_unicode: (name) => native.op_node_domain_to_unicode(name),
     op_node_idna_to_ascii: hostName,
     op_node_parse_env: unavailable("util.parseEnv"),
     op_node_sys_to_uv_error: () => "UNKNOWN",
     op_node_view_has_buffer: () => true,
-    op_transcode: unavailable("buffer.transcode"),
+    op_transcode: transcode,
   };
 
   /** What it throws is reported as an unhandled rejection. */
@@ -119,6 +156,7 @@
   }
 
   function loadOnce(specifier) {
+    if (specifier === "ext:deno_node/stream/web.js") return internals.nodeModule("stream/web");
     if (specifier in STAND_INS) return STAND_INS[specifier]();
     if (StringPrototypeStartsWith(specifier, "ext:deno_web/")) {
       return load(StringPrototypeSlice(specifier, 13));

@@ -1,7 +1,7 @@
 // "node:process": what a worker can know about its process, which is not much.
 
 (() => {
-  const { internals, primordials } = __bootstrap;
+  const { core, internals, primordials } = __bootstrap;
   const {
     DateNow,
     Error,
@@ -53,6 +53,25 @@
   }
   hrtime.bigint = () => BigInt(DateNow()) * 1_000_000n;
 
+  /** The folders there are; there are no files to be had in them. */
+  const FOLDERS = { __proto__: null, "/": true, "/bundle": true, "/dev": true, "/tmp": true };
+  let folder = "/bundle";
+
+  function chdir(path) {
+    const { isAbsolute, join, normalize } = internals.nodeModule("path").posix;
+    const wanted = isAbsolute(path) ? normalize(path) : join(folder, path);
+    const plain = wanted.length > 1 && wanted[wanted.length - 1] === "/"
+      ? primordials.StringPrototypeSlice(wanted, 0, -1)
+      : wanted;
+    if (FOLDERS[plain] !== true) {
+      const error = new Error(`ENOENT: no such file or directory, chdir '${path}'`);
+      error.code = "ENOENT";
+      error.syscall = "chdir";
+      throw error;
+    }
+    folder = plain;
+  }
+
   let env = null;
   let emitter = null;
 
@@ -76,9 +95,9 @@
     argv: ["workerd"],
     argv0: "workerd",
     binding: refuse("binding"),
-    chdir: refuse("chdir"),
+    chdir,
     config: { target_defaults: {}, variables: {} },
-    cwd: () => "/bundle",
+    cwd: () => folder,
     dlopen: refuse("dlopen"),
     emitWarning,
     get env() {
@@ -106,6 +125,7 @@
     platform: "linux",
     ppid: 0,
     release: { name: "node", lts: true },
+    ...core.loadExtScript("ext:beryl/node_stdio.js"),
     throwDeprecation: false,
     title: "workerd",
     traceDeprecation: false,

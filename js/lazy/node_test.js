@@ -15,16 +15,11 @@
     ReflectConstruct,
     ReflectGet,
     SafeMap,
-    TypeError,
   } = primordials;
 
-  const argumentError = (name, type, value) => {
-    const error = new TypeError(
-      `The "${name}" argument must be ${type}. Received ${value === null ? "null" : typeof value}`,
-    );
-    error.code = "ERR_INVALID_ARG_TYPE";
-    return error;
-  };
+  const script = (name) => internals.nodeHost().loadExtScript(`ext:deno_node/internal/${name}`);
+  const { validateFunction, validateInteger, validateObject } = script("validators.mjs");
+  const { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } = script("errors.ts");
 
   /** What a stand-in knows of its calls, as `fn.mock`. */
   class MockFunctionContext {
@@ -58,7 +53,10 @@
 
     mockImplementationOnce(implementation, onCall = undefined) {
       checkFunction("implementation", implementation);
-      this.#once.set(onCall ?? this.#calls.length, implementation);
+      const next = this.#calls.length;
+      const call = onCall ?? next;
+      validateInteger(call, "onCall", next);
+      this.#once.set(call, implementation);
     }
 
     resetCalls() {
@@ -95,7 +93,7 @@
   delete MockFunctionContext.record;
 
   function checkFunction(name, value) {
-    if (typeof value !== "function") throw argumentError(name, "of type function", value);
+    validateFunction(value, name);
   }
 
   function mocked(context, original) {
@@ -126,7 +124,7 @@
       apply: (_, self, args) =>
         run(undefined, self, args, (implementation) => ReflectApply(implementation, self, args)),
       construct: (target, args, newTarget) =>
-        run(newTarget === undefined ? target : newTarget, undefined, args, (implementation) =>
+        run(target, undefined, args, (implementation) =>
           ReflectConstruct(implementation, args, newTarget)),
       get: (target, key, receiver) =>
         key === "mock" ? context : ReflectGet(target, key, receiver),
@@ -160,25 +158,26 @@
     }
 
     method(object, name, implementation = undefined, options = undefined) {
-      if ((typeof object !== "object" && typeof object !== "function") || object === null) {
-        throw argumentError("object", "of type object", object);
+      if (typeof object !== "function") validateObject(object, "object");
+      if (typeof name !== "string" && typeof name !== "symbol") {
+        throw new ERR_INVALID_ARG_TYPE("methodName", ["string", "symbol"], name);
       }
       if (typeof implementation === "object" && implementation !== null) {
         options = implementation;
         implementation = undefined;
       }
       const { getter = false, setter = false } = options ?? {};
+      if (getter && setter) {
+        throw new ERR_INVALID_ARG_VALUE(
+          "options.setter", setter, "cannot be used with 'options.getter'");
+      }
       const descriptor = find(object, name);
       const part = getter ? "get" : setter ? "set" : "value";
       const original = descriptor?.[part];
       if (typeof original !== "function") {
-        throw argumentError("methodName", "a method", original);
+        throw new ERR_INVALID_ARG_VALUE("methodName", original, "must be a method");
       }
-      const own = ObjectGetOwnPropertyDescriptor(object, name);
-      const restore = () => {
-        if (own === undefined) delete object[name];
-        else ObjectDefineProperty(object, name, own);
-      };
+      const restore = () => ObjectDefineProperty(object, name, descriptor);
       const mock = this.#add(original, implementation ?? original, restore, options);
       ObjectDefineProperty(object, name, {
         __proto__: null,
@@ -190,11 +189,23 @@
     }
 
     getter(object, name, implementation = undefined, options = undefined) {
-      return this.method(object, name, implementation, { ...options, getter: true });
+      return this.#accessor(object, name, implementation, options, "getter");
     }
 
     setter(object, name, implementation = undefined, options = undefined) {
-      return this.method(object, name, implementation, { ...options, setter: true });
+      return this.#accessor(object, name, implementation, options, "setter");
+    }
+
+    #accessor(object, name, implementation, options, kind) {
+      if (typeof implementation === "object" && implementation !== null) {
+        options = implementation;
+        implementation = undefined;
+      }
+      const value = options?.[kind] ?? true;
+      if (value === false) {
+        throw new ERR_INVALID_ARG_VALUE(`options.${kind}`, value, "cannot be false");
+      }
+      return this.method(object, name, implementation, { ...options, [kind]: true });
     }
 
     reset() {
@@ -208,6 +219,7 @@
 
     #add(original, implementation, restore, options) {
       const times = options?.times;
+      if (times !== undefined) validateInteger(times, "options.times", 1);
       const context = new MockFunctionContext({ original, implementation, restore, times });
       ArrayPrototypePush(this.#mocks, context);
       return mocked(context, original);

@@ -4,9 +4,11 @@
 (() => {
   const { core, internals, primordials } = __bootstrap;
   const {
-    ArrayBufferIsView, Number, ObjectDefineProperty, ObjectGetOwnPropertySymbols,
-    PromisePrototypeThen, PromiseReject, PromiseResolve, Proxy, ReflectApply, ReflectConstruct,
-    SymbolAsyncIterator, SymbolIterator, SymbolPrototypeGetDescription, TypeError, Uint8Array,
+    ArrayBufferIsView, ArrayPrototypePush, Number, ObjectDefineProperty,
+    ObjectGetOwnPropertySymbols, ObjectPrototypeIsPrototypeOf, PromisePrototypeThen,
+    PromiseReject, PromiseResolve, Proxy, ReflectApply, ReflectConstruct, SafeWeakSet,
+    SymbolAsyncIterator, SymbolFor, SymbolIterator, SymbolPrototypeGetDescription, TypeError,
+    TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array,
   } = primordials;
 
   function method(prototype, name, value) {
@@ -51,9 +53,8 @@
   /** How many bytes a request still needs. */
   function atLeast(request) {
     const controller = slot(request, "[[controller]]");
-    const first = controller === undefined ? undefined : slot(controller, "[[pendingPullIntos]]");
-    const descriptor = first?.[0];
-    if (descriptor === undefined) return null;
+    const descriptor = controller && slot(controller, "[[pendingPullIntos]]")?.peek();
+    if (!descriptor) return null;
     return descriptor.minimumFill - descriptor.bytesFilled;
   }
 
@@ -126,6 +127,13 @@
     }
   }
 
+  function beginPipe(stream, destination) {
+    autoAllocate(stream);
+    if (typeof destination === "object" && destination !== null) {
+      piped.add(destination);
+    }
+  }
+
   /** Whoever waits for more bytes than there are gets those there are, as the stream ends. */
   function endReads(controller) {
     PromisePrototypeThen(PromiseResolve(), () => {
@@ -164,11 +172,56 @@
     }, { highWaterMark: 0 });
   }
 
+  /** Small chunks of a byte stream are read as one, up to so many bytes. */
+  const MERGED_BYTES_MAX = 65_536;
+
+  /**
+   * @param {{dequeue: Function, peek: Function, size: number}} queue Of a byte stream, not empty.
+   * @returns {{buffer: ArrayBuffer, byteOffset: number, byteLength: number}} Its first bytes.
+   */
+  function merged(queue) {
+    const first = queue.dequeue();
+    let { byteLength } = first;
+    if (queue.size === 0 || byteLength + queue.peek().byteLength > MERGED_BYTES_MAX) return first;
+    const parts = [first];
+    while (queue.size > 0 && byteLength + queue.peek().byteLength <= MERGED_BYTES_MAX) {
+      const part = queue.dequeue();
+      byteLength += part.byteLength;
+      ArrayPrototypePush(parts, part);
+    }
+    const whole = new Uint8Array(byteLength);
+    let at = 0;
+    for (let i = 0; i < parts.length; i++) {
+      const { buffer, byteOffset, byteLength: length } = parts[i];
+      TypedArrayPrototypeSet(whole, new Uint8Array(buffer, byteOffset, length), at);
+      at += length;
+    }
+    return { buffer: TypedArrayPrototypeGetBuffer(whole), byteOffset: 0, byteLength };
+  }
+
+  /** Writable ends that take bytes only. */
+  const byteSinks = new SafeWeakSet();
+
+  /** How console and `util.inspect` show a class. */
+  function show(type, detailOf) {
+    const { name } = type;
+    ObjectDefineProperty(type.prototype, SymbolFor("Deno.privateCustomInspect"), {
+      __proto__: null,
+      value(inspect, options) {
+        return internals.runtime.inspected(name, this, inspect, options, detailOf(this));
+      },
+      configurable: true,
+    });
+  }
+
+  /** What streams are or were piped into: some of our sinks say other things then. */
+  const piped = new SafeWeakSet();
+
   function wrap(prototype, name, before, after) {
     const { [name]: original } = prototype;
     method(prototype, name, {
       [name](...args) {
-        before?.(this);
+        before?.(this, args[0]);
         const result = ReflectApply(original, this, args);
         after?.(this);
         return result;
@@ -189,8 +242,18 @@
       configurable: true,
     });
     wrap(classes.ReadableByteStreamController.prototype, "close", undefined, endReads);
-    wrap(classes.ReadableStream.prototype, "pipeTo", autoAllocate);
-    wrap(classes.ReadableStream.prototype, "pipeThrough", autoAllocate);
+    const { prototype: bytes } = classes.ReadableByteStreamController;
+    show(classes.ReadableStream, (stream) => {
+      const isBytes = ObjectPrototypeIsPrototypeOf(bytes, slot(stream, "[[controller]]"));
+      return { state: slot(stream, "[[state]]"), isBytes };
+    });
+    show(classes.WritableStream, (stream) => {
+      return { state: slot(stream, "[[state]]"), isBytes: byteSinks.has(stream) };
+    });
+    wrap(classes.ReadableStream.prototype, "pipeTo", beginPipe);
+    wrap(classes.ReadableStream.prototype, "pipeThrough", (stream, transform) => {
+      beginPipe(stream, transform?.writable);
+    });
     return {
       ...classes,
       autoAllocate,
@@ -201,5 +264,10 @@
     };
   }
 
-  return { fit };
+  return {
+    fit,
+    isPiped: (sink) => piped.has(sink),
+    markBytes: (sink) => byteSinks.add(sink),
+    merged,
+  };
 })();

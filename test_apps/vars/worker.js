@@ -35,7 +35,7 @@ const routes = {
       }, 1);
     });
     await scheduler.wait(5);
-    return { order, "kind": typeof setTimeout(() => {}, 0) };
+    return { order, "kind": typeof Number(setTimeout(() => {}, 0)) };
   },
 
   "/background": (_env, ctx) => {

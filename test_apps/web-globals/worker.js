@@ -216,7 +216,7 @@ const cases = {
     const id = setTimeout(() => {}, 0);
     clearTimeout(id);
     clearTimeout(undefined);
-    return typeof id;
+    return typeof Number(id);
   },
   "scheduler: wait": async () => typeof (await scheduler.wait(1)),
 

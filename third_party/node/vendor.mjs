@@ -18,6 +18,7 @@ const ROOTS = [
   "internal/streams/duplexify.js",
   "internal/streams/from.js",
   "internal/url.ts",
+  "internal/webstreams/adapters.js",
   "path/mod.ts",
   "punycode.ts",
   "querystring.js",
@@ -39,10 +40,10 @@ const STAND_INS = new Set([
   "async_hooks.ts",
   "internal/async_hooks.ts",
   "internal/options.ts",
-  "internal/webstreams/adapters.js",
   "internal_binding/constants.ts",
   "internal_binding/node_options.ts",
   "internal_binding/async_wrap.ts",
+  "stream/web.js",
 ]);
 
 /** What modules that are imported by name are here. */
@@ -68,6 +69,8 @@ while (waiting.length > 0) {
   if (done.has(name) || STAND_INS.has(name)) continue;
   done.add(name);
   let text = readFileSync(join(source, name), "utf8");
+  // Relative paths begin at the root, wherever the process says it is, as on the platform.
+  if (name === "path/_posix.ts") text = text.replaceAll("globalThis.process.cwd()", '"/"');
   const isModule = /^export /m.test(text);
   if (isModule) text = text.replace(/^import \* as _mod2 from "node:stream";$|^_mod2;$/gm, "");
   let code = transformSync(text, {

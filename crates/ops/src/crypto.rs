@@ -4,6 +4,7 @@
 //! JavaScript checks arguments and words errors; what fails here gives null. What takes long
 //! runs on a thread that may wait.
 
+mod checksum;
 mod cipher;
 mod curve;
 mod der;
@@ -23,12 +24,18 @@ use worker::offload::offload;
 use crate::body::bytes_to_v8;
 use crate::dispatch::instance;
 use crate::error::JsError;
+use checksum::Checksum;
 use cipher::Direction;
 use key::Key;
 use signature::{Padding, Signed};
 
 /// A hash that is being computed; empty once it was given out.
-pub struct Hasher(RefCell<Option<Box<dyn DynDigest>>>);
+pub struct Hasher(RefCell<Option<Hashing>>);
+
+enum Hashing {
+    Digest(Box<dyn DynDigest>),
+    Checksum(Checksum),
+}
 
 // SAFETY: nothing in a hasher points into V8's heap, so there is nothing to trace.
 unsafe impl GarbageCollected for Hasher {
@@ -76,14 +83,28 @@ pub fn op_crypto_hasher<'s>(
         "SHA-512" => Box::new(sha2::Sha512::default()),
         _ => return v8::null(scope).into(),
     };
-    cppgc::make_cppgc_object(scope, Hasher(RefCell::new(Some(hasher)))).into()
+    let hashing = Hashing::Digest(hasher);
+    cppgc::make_cppgc_object(scope, Hasher(RefCell::new(Some(hashing)))).into()
+}
+
+/// Begins a checksum (`crc32`, `crc32c`, `crc64nvme`); null for any other name.
+#[op2]
+pub fn op_crypto_checksum<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[string] name: &str,
+) -> v8::Local<'s, v8::Value> {
+    let Some(sum) = Checksum::begin(name) else { return v8::null(scope).into() };
+    let hashing = Hashing::Checksum(sum);
+    cppgc::make_cppgc_object(scope, Hasher(RefCell::new(Some(hashing)))).into()
 }
 
 /// Goes on with a hash; one that was given out stays as it is.
 #[op2(fast)]
 pub fn op_crypto_hasher_update(#[cppgc] hasher: &Hasher, #[buffer] bytes: &[u8]) {
-    if let Some(hasher) = hasher.0.borrow_mut().as_mut() {
-        hasher.update(bytes);
+    match hasher.0.borrow_mut().as_mut() {
+        Some(Hashing::Digest(digest)) => digest.update(bytes),
+        Some(Hashing::Checksum(sum)) => sum.update(bytes),
+        None => {}
     }
 }
 
@@ -93,8 +114,12 @@ pub fn op_crypto_hasher_finish<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] hasher: &Hasher,
 ) -> v8::Local<'s, v8::Uint8Array> {
-    let hash = hasher.0.take().map(DynDigest::finalize).unwrap_or_default();
-    bytes_to_v8(scope, Bytes::from(hash.into_vec()))
+    let hash = match hasher.0.take() {
+        Some(Hashing::Digest(digest)) => digest.finalize().into_vec(),
+        Some(Hashing::Checksum(sum)) => sum.finish(),
+        None => Vec::new(),
+    };
+    bytes_to_v8(scope, Bytes::from(hash))
 }
 
 /// Compares in a time that depends on the length only.

@@ -26,6 +26,9 @@ pub enum FormError {
          7578, section 4."
     )]
     NoBoundary,
+    /// A text in another encoding than UTF-8.
+    #[error("Non-utf-8 application/x-www-form-urlencoded body.")]
+    Charset,
     /// The body does not start with the boundary.
     #[error("No initial boundary string (or you have a truncated message).")]
     NoStart,
@@ -96,11 +99,16 @@ fn parse<'a>(body: &'a [u8], content_type: &str) -> Result<Vec<Field<'a>>, FormE
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     match essence.trim().to_ascii_lowercase().as_str() {
         "application/x-www-form-urlencoded" => {
+            let charset = parameter(parameters, "charset").unwrap_or_else(|| "utf-8".into());
+            if !charset.eq_ignore_ascii_case("utf-8") && !charset.eq_ignore_ascii_case("utf8") {
+                return Err(FormError::Charset);
+            }
             let text = |(name, value)| Field { name, value: Value::Text(value) };
             Ok(form_urlencoded::parse(body).map(text).collect())
         }
         "multipart/form-data" => {
-            let boundary = parameter(parameters, "boundary").ok_or(FormError::NoBoundary)?;
+            let boundary = parameter(parameters, "boundary").filter(|text| !text.is_empty());
+            let boundary = boundary.ok_or(FormError::NoBoundary)?;
             multipart(body, format!("--{boundary}").as_bytes())
         }
         _ => Err(FormError::Type),
@@ -156,10 +164,10 @@ fn field<'a>(head: &'a [u8], content: &'a [u8]) -> Result<Field<'a>, FormError> 
         None => Value::Text(String::from_utf8_lossy(content)),
         Some(file) => {
             let kind = header("content-type").unwrap_or_default();
-            Value::File { name: unescaped(file).into(), kind: kind.into(), content }
+            Value::File { name: file.into(), kind: kind.into(), content }
         }
     };
-    Ok(Field { name: unescaped(name).into(), value })
+    Ok(Field { name: name.into(), value })
 }
 
 /// The value of a parameter of a header, quoted or not.
@@ -171,7 +179,7 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
         let (value, next) = match after.strip_prefix('"') {
             Some(quoted) => {
                 let end = quoted_end(quoted)?;
-                (quoted[..end].replace("\\\"", "\""), &quoted[end + 1..])
+                (unescaped(&quoted[..end]), &quoted[end + 1..])
             }
             None => {
                 let end = after.find(';').unwrap_or(after.len());
@@ -187,16 +195,27 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
 
 /// Where a quoted text ends: at the first quote without a backslash before it.
 fn quoted_end(quoted: &str) -> Option<usize> {
-    let quotes = quoted.match_indices('"').map(|(at, _)| at);
-    quotes.into_iter().find(|at| !quoted[..*at].ends_with('\\'))
+    let mut is_escaped = false;
+    for (at, byte) in quoted.bytes().enumerate() {
+        match byte {
+            b'"' if !is_escaped => return Some(at),
+            b'\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    None
 }
 
-/// Names are written with three characters escaped (HTML standard, multipart/form-data).
-fn unescaped(text: String) -> String {
-    if !text.contains('%') {
-        return text;
+/// A quoted text without its backslashes. The percent signs that stand for quotes and line ends
+/// in what browsers write stay, as on the platform.
+fn unescaped(quoted: &str) -> String {
+    let mut text = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(next) = rest.next() {
+        let plain = if next == '\\' { rest.next() } else { Some(next) };
+        text.extend(plain);
     }
-    text.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
+    text
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -231,7 +250,7 @@ mod tests {
         let body = "--b d\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n2\r\n\
                     --b d\r\ncontent-disposition: form-data; name=x; filename=\"f;%22\\\".txt\"\r\n\
                     Content-Type: text/x\r\n\r\n--b\r\n--b d--\r\n";
-        let expected = [text("a", "1\r\n2"), text("x", "f;\"\".txt|text/x|--b")];
+        let expected = [text("a", "1\r\n2"), text("x", "f;%22\".txt|text/x|--b")];
         assert_eq!(read(body).unwrap(), expected);
         assert_eq!(read("--b d--").unwrap(), []);
     }
@@ -247,6 +266,10 @@ mod tests {
         assert_eq!(part("content-disposition: form-data"), Err(FormError::NoName));
         assert_eq!(parse(b"", "text/plain").unwrap_err(), FormError::Type);
         assert_eq!(parse(b"", "multipart/form-data").unwrap_err(), FormError::NoBoundary);
+        let empty = "multipart/form-data; boundary=";
+        assert_eq!(parse(b"----", empty).unwrap_err(), FormError::NoBoundary);
+        let big5 = "application/x-www-form-urlencoded; charset=big5";
+        assert_eq!(parse(b"a=b", big5).unwrap_err(), FormError::Charset);
     }
 
     proptest! {

@@ -67,6 +67,28 @@ impl<M: Mac + Clone + 'static> Hashing for Keyed<M> {
     }
 }
 
+/// A host name with its labels in Unicode; empty for what is no host name (UTS #46).
+#[op2]
+#[string]
+pub fn op_node_domain_to_unicode(#[string] name: &str) -> String {
+    let (text, result) = idna::domain_to_unicode(name);
+    result.map_or_else(|_| String::new(), |()| text)
+}
+
+/// A label in Punycode (RFC 3492), without the prefix; null for one that is too long.
+#[op2]
+#[string]
+pub fn op_node_punycode(#[string] label: &str) -> Option<String> {
+    idna::punycode::encode_str(label)
+}
+
+/// The label that Punycode stands for; null for what is none.
+#[op2]
+#[string]
+pub fn op_node_punycode_decode(#[string] text: &str) -> Option<String> {
+    idna::punycode::decode_to_string(text)
+}
+
 /// Begins a hash by its name in lower case, or null for a name nobody knows.
 #[op2]
 pub fn op_node_hash<'s>(

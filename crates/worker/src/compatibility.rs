@@ -2,9 +2,10 @@
 //! (`spec/workers.md` §1.5, §7.5).
 //!
 //! `compatibility_flags.txt` has a line for every flag the platform knows: the name that turns it
-//! on, the one that turns it off, the date from which it is on by default, and whether it is
-//! experimental. Beryl behaves as the newest date says, apart from the flags that are looked at
-//! somewhere; a worker can read all of them as `Cloudflare.compatibilityFlags`.
+//! on, the one that turns it off, the date from which it is on by default, whether it is
+//! experimental, and which other flag turns it on from which date. Beryl behaves as the newest
+//! date says, apart from the flags that are looked at somewhere; a worker can read all of them
+//! as `Cloudflare.compatibilityFlags`.
 
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -35,6 +36,8 @@ struct Flag {
     /// The date from which it is on.
     since: Option<&'static str>,
     is_experimental: bool,
+    /// The flag that turns it on too, and the date from which it does.
+    implied: Option<(&'static str, &'static str)>,
 }
 
 impl Compatibility {
@@ -85,7 +88,21 @@ impl Compatibility {
             let unknown = unknown.map_or("", String::as_str);
             return refuse(format!("No such compatibility flag: {unknown}"));
         }
-        Ok(Compatibility { on })
+        let disabled = |name: &str| changes.iter().any(|change| change == name);
+        Ok(Compatibility { on }.with_implied(date, disabled))
+    }
+
+    /// Turns on what other flags bring with them on a date, unless it is disabled by name.
+    fn with_implied(mut self, date: &str, disabled: impl Fn(&str) -> bool) -> Compatibility {
+        let known = flags().iter().enumerate();
+        // What is implied may imply others, whatever their order.
+        for (at, flag) in known.clone().chain(known) {
+            let Some((by, since)) = flag.implied else { continue };
+            if since <= date && self.has(by) && !disabled(flag.disable) {
+                self.on[at / 64] |= 1 << (at % 64);
+            }
+        }
+        self
     }
 
     /// The flags that hold on a date, which may be one to come, with changes; and those that nobody
@@ -103,8 +120,9 @@ impl Compatibility {
                 on[at / 64] |= 1 << (at % 64);
             }
         }
+        let all = Compatibility { on }.with_implied(date, |name| changes.contains(&name));
         changes.retain(|name| !flags().iter().any(|f| f.enable == *name || f.disable == *name));
-        (Compatibility { on }, changes.into_iter().map(str::to_owned).collect())
+        (all, changes.into_iter().map(str::to_owned).collect())
     }
 
     /// What a worker gets that names no date: the behaviour of today.
@@ -114,7 +132,7 @@ impl Compatibility {
         for (at, _) in flags().iter().enumerate().filter(|(_, flag)| flag.since.is_some()) {
             on[at / 64] |= 1 << (at % 64);
         }
-        Compatibility { on }
+        Compatibility { on }.with_implied(NEWEST, |_| false)
     }
 
     /// True if the flag with this enabling name is on.
@@ -188,12 +206,18 @@ fn flags() -> &'static [Flag] {
         let lines = include_str!("compatibility_flags.txt").lines();
         let flags = lines.filter_map(|line| {
             let mut words = line.split(' ');
-            Some(Flag {
+            let mut flag = Flag {
                 enable: words.next()?,
                 disable: words.next()?,
                 since: words.next().filter(|date| *date != NONE),
-                is_experimental: words.next().is_some(),
-            })
+                is_experimental: false,
+                implied: None,
+            };
+            for word in words {
+                flag.is_experimental |= word == "experimental";
+                flag.implied = word.split_once('@').or(flag.implied);
+            }
+            Some(flag)
         });
         flags.take(WORDS * 64).collect()
     })
@@ -240,6 +264,13 @@ mod tests {
         assert!(!has("2025-11-17", &["disable_ctx_exports"]));
         assert!(Compatibility::newest().has("enable_ctx_exports"));
         assert!(!Compatibility::newest().has("experimental"));
+        assert!(Compatibility::newest().has("enable_nodejs_global_timers"));
+        let implied = |date: &str, changes: &[&str]| {
+            new(date, changes).unwrap().has("enable_nodejs_global_timers")
+        };
+        assert!(!implied("2026-03-01", &[]) && implied("2026-03-01", &["nodejs_compat"]));
+        assert!(!implied("2026-02-09", &["nodejs_compat"]));
+        assert!(!implied("2026-03-01", &["nodejs_compat", "no_nodejs_global_timers"]));
     }
 
     #[test]
