@@ -8,7 +8,16 @@ import { environment } from "ext:beryl/env.js";
 import { holdUntil } from "ext:beryl/eviction.js";
 import { exportsOf, loopbacks } from "ext:beryl/exports.js";
 import { makeFacets } from "ext:beryl/facets.js";
-import * as hibernation from "ext:beryl/hibernation.js";
+import {
+  acceptWebSocket,
+  autoResponse,
+  autoResponseTime,
+  eventTimeout,
+  setAutoResponse,
+  setEventTimeout,
+  webSocketTags,
+  webSockets,
+} from "ext:beryl/hibernation.js";
 import { idParts, makeId } from "ext:beryl/namespace.js";
 import { inSection } from "ext:beryl/section.js";
 import { forgetSockets } from "ext:beryl/sockets.js";
@@ -116,44 +125,44 @@ export class DurableObjectState {
 
   /** @param {WebSocket} socket @param {string[]} [tags] */
   acceptWebSocket(socket, tags = undefined) {
-    hibernation.acceptWebSocket(this.#actor, socket, tags);
+    acceptWebSocket(this.#actor, socket, tags);
   }
 
   /** @param {string} [tag] @returns {WebSocket[]} */
   getWebSockets(tag = undefined) {
-    return hibernation.webSockets(this.#actor, tag);
+    return webSockets(this.#actor, tag);
   }
 
   /** @param {WebSocket} socket @returns {string[]} */
   getTags(socket) {
     void this.#actor;
-    return hibernation.webSocketTags(socket);
+    return webSocketTags(socket);
   }
 
   /** @param {WebSocketRequestResponsePair} [pair] */
   setWebSocketAutoResponse(pair = undefined) {
-    hibernation.setAutoResponse(this.#actor, pair);
+    setAutoResponse(this.#actor, pair);
   }
 
   /** @returns {WebSocketRequestResponsePair | null} */
   getWebSocketAutoResponse() {
-    return hibernation.autoResponse(this.#actor);
+    return autoResponse(this.#actor);
   }
 
   /** @param {WebSocket} socket @returns {Date | null} */
   getWebSocketAutoResponseTimestamp(socket) {
     void this.#actor;
-    return hibernation.autoResponseTime(socket);
+    return autoResponseTime(socket);
   }
 
   /** @param {number} [timeout] Milliseconds. */
   setHibernatableWebSocketEventTimeout(timeout = undefined) {
-    hibernation.setEventTimeout(this.#actor, timeout);
+    setEventTimeout(this.#actor, timeout);
   }
 
   /** @returns {number | null} Milliseconds. */
   getHibernatableWebSocketEventTimeout() {
-    return hibernation.eventTimeout(this.#actor);
+    return eventTimeout(this.#actor);
   }
 }
 

@@ -4,7 +4,10 @@ import { core, primordials } from "ext:core/mod.js";
 import { open, promiseOf } from "ext:beryl/pending.js";
 import { asBlob, checkFormType, formBody, readForm } from "ext:beryl/form_data.js";
 import { isSearchParams } from "ext:beryl/search_params.js";
-import * as streams from "ext:beryl/streams.js";
+import {
+  collect, isDisturbed, isIterable, isLocked, isStream, pump, setLength,
+  sourceOf, streamOf, streamOfIterable, tee, viewBytes,
+} from "ext:beryl/streams.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
@@ -98,10 +101,10 @@ export class Body {
     const kind = this.#pull();
     if (kind === NONE) return null;
     if (kind !== STREAM) {
-      this.#content = streams.streamOf(this.#content);
+      this.#content = streamOf(this.#content);
       this.#kind = STREAM;
       // The stream of a used body must be closed to further readers as well.
-      if (this.#used) streams.sourceOf(this.#content);
+      if (this.#used) sourceOf(this.#content);
     }
     return this.#content;
   }
@@ -120,7 +123,7 @@ export class Body {
       const slot = open();
       return ops.op_body_read_text(content, slot) ?? core.decode(await promiseOf(slot));
     }
-    return core.decode(this.#kind === BYTES ? content : await streams.collect(content));
+    return core.decode(this.#kind === BYTES ? content : await collect(content));
   }
 
   /** @returns {Promise<any>} */
@@ -134,7 +137,7 @@ export class Body {
     if (content === null) return new Uint8Array(0);
     if (typeof content === "string") return core.encode(content);
     if (this.#kind === BYTES) return TypedArrayPrototypeSlice(content);
-    if (this.#kind === STREAM) return await streams.collect(content);
+    if (this.#kind === STREAM) return await collect(content);
     const slot = open();
     const bytes = ops.op_body_read_all(content, slot);
     return bytes === undefined ? await promiseOf(slot) : bytes;
@@ -182,12 +185,12 @@ export class Body {
   }
 
   #isUsed() {
-    return this.#used || (this.#kind === STREAM && streams.isDisturbed(this.#content));
+    return this.#used || (this.#kind === STREAM && isDisturbed(this.#content));
   }
 
   #checkUnused() {
     if (this.#isUsed()) throw new TypeError(USED);
-    if (this.#kind === STREAM && streams.isLocked(this.#content)) throw new TypeError(LOCKED);
+    if (this.#kind === STREAM && isLocked(this.#content)) throw new TypeError(LOCKED);
   }
 
   /** @returns {null | string | Uint8Array | object} The content, for the one reader it has. */
@@ -196,7 +199,7 @@ export class Body {
     if (this.#pull() === NONE) return null;
     this.#used = true;
     if (this.#kind === STREAM) {
-      const source = streams.sourceOf(this.#content);
+      const source = sourceOf(this.#content);
       if (source !== undefined) this.#become(source);
     }
     return this.#content;
@@ -210,7 +213,7 @@ export class Body {
 
   #take() {
     const content = this.#use();
-    return this.#kind === STREAM ? streams.pump(content) : content;
+    return this.#kind === STREAM ? pump(content) : content;
   }
 
   #moveTo(to) {
@@ -232,7 +235,7 @@ export class Body {
     }
     to.#kind = this.#kind;
     if (this.#kind === HANDLE || this.#kind === STREAM) {
-      const { 0: mine, 1: theirs } = streams.tee(this.body);
+      const { 0: mine, 1: theirs } = tee(this.body);
       this.#content = mine;
       to.#kind = STREAM;
       to.#content = theirs;
@@ -247,11 +250,11 @@ export class Body {
       if (ArrayBufferIsView(init) || core.isAnyArrayBuffer(init)) {
         this.#kind = BYTES;
         this.#content = ArrayBufferIsView(init)
-          ? TypedArrayPrototypeSlice(streams.viewBytes(init))
+          ? TypedArrayPrototypeSlice(viewBytes(init))
           : new Uint8Array(ArrayBufferPrototypeSlice(init));
         return null;
       }
-      if (streams.isStream(init)) return this.#adopt(init);
+      if (isStream(init)) return this.#adopt(init);
       const blob = asBlob(init);
       if (blob !== null) return this.#extractBlob(blob);
       const form = formBody(init);
@@ -259,7 +262,7 @@ export class Body {
         this.#extract(form.content);
         return form.type;
       }
-      if (streams.isIterable(init)) return this.#adopt(streams.streamOfIterable(init));
+      if (isIterable(init)) return this.#adopt(streamOfIterable(init));
     }
     this.#kind = TEXT;
     this.#content = `${init}`;
@@ -269,18 +272,18 @@ export class Body {
   #extractBlob(blob) {
     this.#kind = STREAM;
     this.#content = blob.stream();
-    streams.setLength(this.#content, blob.size);
+    setLength(this.#content, blob.size);
     return blob.type === "" ? null : blob.type;
   }
 
   #adopt(stream) {
-    if (streams.isDisturbed(stream)) {
+    if (isDisturbed(stream)) {
       throw new TypeError(
         "This ReadableStream is disturbed (has already been read from), and cannot be used " +
           "as a body.",
       );
     }
-    if (streams.isLocked(stream)) {
+    if (isLocked(stream)) {
       throw new TypeError(
         "This ReadableStream is locked to a reader, and cannot be used as a body.",
       );

@@ -60,7 +60,7 @@ export function makeId(key, hex, name) {
 }
 
 /** The class of stubs of actors. */
-export class DurableObject extends Fetcher {
+class DurableObject extends Fetcher {
   get [SymbolToStringTag]() {
     return "DurableObject";
   }

@@ -65,7 +65,7 @@ export function checkedCode(code, reason) {
 }
 
 /** @returns {string} */
-export function checkedReason(reason) {
+export function checkedCloseReason(reason) {
   if (reason === undefined) return "";
   const text = `${reason}`;
   if (TypedArrayPrototypeGetByteLength(core.encode(text)) > REASON_BYTES_MAX) {

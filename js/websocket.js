@@ -5,7 +5,7 @@ import { hasFlag } from "ext:beryl/compatibility.js";
 import { inspected } from "ext:beryl/inspect.js";
 import { currentActor } from "ext:beryl/pending.js";
 import {
-  checkedCode, checkedReason, checkProtocols, socketUrl,
+  checkedCode, checkedCloseReason, checkProtocols, socketUrl,
 } from "ext:beryl/socket_arguments.js";
 import { fail, fire, forgetSocket, keepSocket, keptSocket } from "ext:beryl/sockets.js";
 import { viewBytes } from "ext:beryl/streams.js";
@@ -152,7 +152,7 @@ export class WebSocket {
   close(code = undefined, reason = undefined) {
     const giveUp = this.#giveUp;
     const number = checkedCode(code, reason);
-    const text = checkedReason(reason);
+    const text = checkedCloseReason(reason);
     if (giveUp !== null) return giveUp();
     if (this.#handle === null) return;
     ops.op_websocket_close(this.#handle, number, text);

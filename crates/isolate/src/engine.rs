@@ -1,15 +1,17 @@
 //! What every isolate of the process is made from: V8's flags and platform, the one snapshot,
 //! and the extensions that were in it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
-use deno_core::{Extension, JsRuntime, RuntimeOptions, v8};
+use deno_core::{Extension, ExtensionFileSource, JsRuntime, RuntimeOptions, v8};
 
 use crate::array_buffers::Meter;
 use crate::code_cache::CodeCache;
+use crate::one_module;
 
 /// The recipe of an isolate, the same for all of them.
 pub struct Engine {
@@ -51,8 +53,9 @@ pub struct SnapshotOutput {
 /// The text of what a script threw.
 pub fn build_snapshot(
     package_dir: &'static str,
-    extensions: Vec<Extension>,
+    mut extensions: Vec<Extension>,
 ) -> Result<SnapshotOutput, String> {
+    extensions.iter_mut().try_for_each(join_modules)?;
     let mut lazy_scripts = Vec::new();
     for file in extensions.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()) {
         let text = file.load().map_err(|error| format!("{}: {error}", file.specifier))?;
@@ -79,6 +82,19 @@ pub fn build_snapshot(
         lazy_scripts,
         sources: output.files_loaded_during_snapshot,
     })
+}
+
+fn join_modules(extension: &mut Extension) -> Result<(), String> {
+    let Some(entry) = extension.esm_entry_point else { return Ok(()) };
+    let mut sources = BTreeMap::new();
+    for file in extension.esm_files.iter() {
+        let text = file.load().map_err(|error| format!("{}: {error}", file.specifier))?;
+        sources.insert(file.specifier.to_owned(), text.as_str().to_owned());
+    }
+    let text = one_module::join(entry, &sources)?;
+    let module = ExtensionFileSource::new_computed(entry, text.into());
+    extension.esm_files = vec![module].into();
+    Ok(())
 }
 
 /// The text of a script as [`Engine::start`] wants it in its table: the engine then compiles it

@@ -22,6 +22,7 @@ mod loader;
 mod lookup_caches;
 mod moved_buffer;
 mod node;
+mod one_module;
 mod pool;
 mod provided;
 mod rejection;
