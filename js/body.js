@@ -5,14 +5,15 @@ import { open, promiseOf } from "ext:beryl/pending.js";
 import { asBlob, checkFormType, formBody, readForm } from "ext:beryl/form_data.js";
 import { isSearchParams } from "ext:beryl/search_params.js";
 import {
-  collect, isDisturbed, isIterable, isLocked, isStream, pump, setLength,
-  sourceOf, streamOf, streamOfIterable, tee, viewBytes,
+  collect, isDisturbed, isIterable, isLocked, isStream, pump, setLength, sourceOf, streamOf,
+  streamOfIterable, tee, viewBytes,
 } from "ext:beryl/streams.js";
+import { withoutMark } from "ext:beryl/text_encoding.js";
 import { load } from "ext:beryl/web.js";
 
 const { ops } = core;
 const {
-  ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse, StringPrototypeCharCodeAt,
+  ArrayBufferIsView, ArrayBufferPrototypeSlice, JSONParse,
   StringPrototypeLastIndexOf, StringPrototypeSlice, StringPrototypeToWellFormed,
   StringPrototypeTrim, Symbol, TypeError, TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice,
@@ -295,8 +296,3 @@ export class Body {
 }
 
 const bytesOf = primordials.uncurryThis(Body.prototype.bytes);
-
-/** A byte order mark at the start is no part of the text. */
-function withoutMark(text) {
-  return StringPrototypeCharCodeAt(text, 0) === 0xfeff ? StringPrototypeSlice(text, 1) : text;
-}

@@ -7,6 +7,8 @@ const {
   ArrayBufferIsView,
   MathFloor,
   RangeError,
+  StringPrototypeCharCodeAt,
+  StringPrototypeSlice,
   SymbolToStringTag,
   TypeError,
   TypedArrayPrototypeGetSymbolToStringTag,
@@ -128,4 +130,9 @@ function encodingOf(label) {
   } catch {
     throw new RangeError(`"${label}" is not a valid encoding.`);
   }
+}
+
+/** A byte order mark at the start is no part of the text. */
+export function withoutMark(text) {
+  return StringPrototypeCharCodeAt(text, 0) === 0xfeff ? StringPrototypeSlice(text, 1) : text;
 }
