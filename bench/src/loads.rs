@@ -7,11 +7,7 @@ use crate::report::{Goal, Metric, Sample, median};
 use crate::server::{App, Server, Side};
 use crate::workload::{COLD, Plan, loop_rate, millis};
 
-const RPC: App = App {
-    worker: "bench/workers/rpc.js",
-    workerd_config: "bench/workers/rpc.capnp",
-    stateful: true,
-};
+const RPC: App = App { worker: "bench/workers/rpc.js", stateful: true };
 
 /// Calls with an object of 1 KB as argument and as result.
 pub fn rpc(side: Side, plan: &Plan) -> Result<Vec<Sample>, String> {

@@ -7,27 +7,11 @@ use crate::client::Client;
 use crate::report::{Goal, Metric, Sample, percentile};
 use crate::server::{App, Server, Side};
 use crate::socket;
+use crate::workload::RESIDENT;
 
-const ALARMS: App = App {
-    worker: "bench/workers/alarms.js",
-    workerd_config: "bench/workers/alarms.capnp",
-    stateful: true,
-};
-const SOCKETS: App = App {
-    worker: "bench/workers/sockets.js",
-    workerd_config: "bench/workers/sockets.capnp",
-    stateful: true,
-};
-const OBJECTS: App = App {
-    worker: "bench/workers/objects.js",
-    workerd_config: "bench/workers/objects.capnp",
-    stateful: true,
-};
-const RESIDENT: App = App {
-    worker: "bench/workers/resident.js",
-    workerd_config: "bench/workers/resident.capnp",
-    stateful: true,
-};
+const ALARMS: App = App { worker: "bench/workers/alarms.js", stateful: true };
+const SOCKETS: App = App { worker: "bench/workers/sockets.js", stateful: true };
+const OBJECTS: App = App { worker: "bench/workers/objects.js", stateful: true };
 
 /// How much of everything.
 pub struct Crowd {

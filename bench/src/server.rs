@@ -82,7 +82,7 @@ impl Side {
 
     fn command(self, app: &App, port: u16, data: &Path) -> Vec<String> {
         let worker = root().join(app.worker).display().to_string();
-        let config = root().join(app.workerd_config).display().to_string();
+        let config = app.workerd_config().display().to_string();
         let (binary, data) = (self.binary().display().to_string(), data.display());
         let words = match self {
             Side::Beryl => vec![
@@ -127,14 +127,22 @@ impl fmt::Display for Side {
     }
 }
 
-/// A worker file and how workerd is configured for it. Paths are relative to the root.
+/// A worker file, with workerd's configuration beside it.
 pub struct App {
-    /// What Beryl and Deno run.
+    /// The file, relative to the root.
     pub worker: &'static str,
-    /// What workerd runs: the same file, with its bindings.
-    pub workerd_config: &'static str,
     /// True if it has Durable Objects.
     pub stateful: bool,
+}
+
+impl App {
+    /// What workerd runs: the same file, with its bindings.
+    fn workerd_config(&self) -> PathBuf {
+        match self.worker.strip_suffix("/worker.js") {
+            Some(folder) => root().join(folder).join("workerd.capnp"),
+            None => root().join(self.worker).with_extension("capnp"),
+        }
+    }
 }
 
 /// A fresh process that accepts connections; it ends and its data goes when this is dropped.

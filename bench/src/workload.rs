@@ -10,46 +10,14 @@ use crate::server::{App, Server, Side, root};
 use crate::stream::{self, Source};
 use crate::{load, loads};
 
-const HELLO: App = App {
-    worker: "test_apps/hello/worker.js",
-    workerd_config: "test_apps/hello/workerd.capnp",
-    stateful: false,
-};
-const APP_RUNNER: App = App {
-    worker: "test_apps/app-runner/worker.js",
-    workerd_config: "test_apps/app-runner/workerd.capnp",
-    stateful: true,
-};
-const SQL: App = App {
-    worker: "test_apps/sql-bench/worker.js",
-    workerd_config: "test_apps/sql-bench/workerd.capnp",
-    stateful: true,
-};
-const ECHO: App = App {
-    worker: "bench/workers/echo.js",
-    workerd_config: "bench/workers/echo.capnp",
-    stateful: false,
-};
-const PROXY: App = App {
-    worker: "bench/workers/proxy.js",
-    workerd_config: "bench/workers/proxy.capnp",
-    stateful: false,
-};
-const COMMITS: App = App {
-    worker: "bench/workers/commits.js",
-    workerd_config: "bench/workers/commits.capnp",
-    stateful: true,
-};
-pub(crate) const COLD: App = App {
-    worker: "bench/workers/cold.js",
-    workerd_config: "bench/workers/cold.capnp",
-    stateful: false,
-};
-const RESIDENT: App = App {
-    worker: "bench/workers/resident.js",
-    workerd_config: "bench/workers/resident.capnp",
-    stateful: true,
-};
+const HELLO: App = App { worker: "test_apps/hello/worker.js", stateful: false };
+const APP_RUNNER: App = App { worker: "test_apps/app-runner/worker.js", stateful: true };
+const SQL: App = App { worker: "test_apps/sql-bench/worker.js", stateful: true };
+const ECHO: App = App { worker: "bench/workers/echo.js", stateful: false };
+const PROXY: App = App { worker: "bench/workers/proxy.js", stateful: false };
+const COMMITS: App = App { worker: "bench/workers/commits.js", stateful: true };
+pub(crate) const COLD: App = App { worker: "bench/workers/cold.js", stateful: false };
+pub(crate) const RESIDENT: App = App { worker: "bench/workers/resident.js", stateful: true };
 
 /// How much of everything.
 pub struct Plan {
